@@ -1,0 +1,1 @@
+"""The passes that carry decisions out, and the loop that repeats them."""

@@ -1,0 +1,1 @@
+"""Pure nouns of the domain: states, resources, plans, errors. Standard library only."""

@@ -1,0 +1,124 @@
+"""The tree of errors; the sentence of each is its message.
+
+OvernightError
+├── Refused                what was asked is wrong: nothing changed (exit 2, HTTP 4xx)
+│   ├── InvalidFile        a campaign file; lists every problem with its place
+│   ├── NotFound           no such thing
+│   ├── Ambiguous          a prefix that fits several things
+│   ├── Conflict           the state of the thing does not allow it
+│   └── Denied             the actor may not do this
+├── StoreRefused           the database cannot be used safely: the server does not start
+├── StoreUnavailable       the database cannot be written now; try again later
+└── TargetError
+    ├── Unavailable        nothing started; try later
+    ├── Rejected           nothing started and never will
+    └── Uncertain          unknown whether it started: look for its tag before trying again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class OvernightError(Exception):
+    """Base of everything that Overnight raises on purpose."""
+
+    code = "error"
+
+    def __init__(self, message: str, *, place: str | None = None, next_step: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.place = place
+        self.next_step = next_step
+
+
+class Refused(OvernightError):
+    """What was asked is wrong; nothing changed."""
+
+    code = "refused"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in a file: where (`sweeps.teachers.grid`), on which line (from 1), what, and what to do."""
+
+    place: str
+    message: str
+    line: int | None = None
+
+
+class InvalidFile(Refused):
+    """A campaign file was refused; `problems` lists everything that is wrong with it, in file order."""
+
+    code = "invalid_file"
+
+    def __init__(self, path: str, problems: Sequence[Problem]) -> None:
+        count = len(problems)
+        super().__init__(
+            f"{path}: {count} problem{'s' if count != 1 else ''}",
+            place=path,
+            next_step=f"Correct the file and check it with: overnight plan {path}",
+        )
+        self.path = path
+        self.problems = tuple(problems)
+
+
+class NotFound(Refused):
+    """No such thing."""
+
+    code = "not_found"
+
+
+class Ambiguous(Refused):
+    """A prefix fits several things."""
+
+    code = "ambiguous"
+
+
+class Conflict(Refused):
+    """The state of the thing does not allow it."""
+
+    code = "conflict"
+
+
+class Denied(Refused):
+    """The actor may not do this."""
+
+    code = "denied"
+
+
+class StoreRefused(OvernightError):
+    """The database cannot be used safely."""
+
+    code = "store_refused"
+
+
+class StoreUnavailable(OvernightError):
+    """The database cannot be written now."""
+
+    code = "store_unavailable"
+
+
+class TargetError(OvernightError):
+    """A target did not do what it was asked."""
+
+    code = "target_error"
+
+
+class Unavailable(TargetError):
+    """Nothing started; try later."""
+
+    code = "unavailable"
+
+
+class Rejected(TargetError):
+    """Nothing started and never will."""
+
+    code = "rejected"
+
+
+class Uncertain(TargetError):
+    """Unknown whether it started; look for its tag before trying again."""
+
+    code = "uncertain"

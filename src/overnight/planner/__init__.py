@@ -1,0 +1,1 @@
+"""Pure decisions: a snapshot, the time and a random source go in, decisions come out."""

@@ -1,0 +1,1 @@
+"""The table of operations that every surface renders."""

@@ -1,0 +1,1 @@
+"""Facts: the only package that knows SQL."""

@@ -1,0 +1,1 @@
+"""Renderings of the table of operations: HTTP, command line, client."""

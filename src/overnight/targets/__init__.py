@@ -1,0 +1,1 @@
+"""Effects: one module per kind of place that can execute attempts."""
