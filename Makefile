@@ -1,0 +1,35 @@
+# Everything works alone on a fresh clone; `make help` lists it.
+SHELL := /bin/bash
+VENV_PYTHON := .venv/bin/python
+STAMP := .venv/.locked
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench real-parts lock
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP) ## make .venv with the locked dependencies (nothing outside this folder changes)
+
+$(STAMP): pyproject.toml requirements/dev.txt requirements/uv.txt tools/setup.sh
+	@tools/setup.sh
+	@touch $@
+
+demo: setup ## run the example campaign for real and leave demo/summary.md and demo/summary.html
+	@tools/demo.sh
+
+test: setup ## every test that this machine can run; ARGS="-k word" for some of them
+	$(VENV_PYTHON) -m pytest $(ARGS)
+
+check: setup ## lint, format, types, import contracts, generated docs
+	@tools/check.sh
+
+bench: setup ## figures as ratios to bounds and peers that are measured in the same run
+	@tools/uv.sh pip install --quiet --python $(VENV_PYTHON) --require-hashes -r requirements/bench.txt
+	$(VENV_PYTHON) -m bench $(ARGS)
+
+real-parts: ## install the Debian packages that the tests use (root; says what it does)
+	@python3 tools/real_parts.py install
+
+lock: setup ## compile requirements/*.txt from pyproject.toml anew; ARGS=--upgrade for the newest versions
+	@tools/lock.sh $(ARGS)

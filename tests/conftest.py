@@ -1,0 +1,55 @@
+"""Tests that need a real part say so: `@pytest.mark.real("postgresql")` (parts: tools/real_parts.py).
+
+A missing part skips the test with the reason; with CI=true it fails it, so that nothing is lost quietly there. The run
+ends with the list of missing parts and how to get them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from functools import cache
+
+import pytest
+
+from tools import real_parts
+
+MISSING = pytest.StashKey[Counter[str]]()
+"""For each missing part the number of tests that wanted it."""
+
+
+def required() -> bool:
+    """Whether a missing part is a failure here."""
+    return os.environ.get("CI", "").lower() in {"true", "1"}
+
+
+@cache
+def present(name: str) -> bool:
+    return real_parts.PARTS[name].present()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[MISSING] = Counter()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    wanted = [str(name) for marker in item.iter_markers("real") for name in marker.args]
+    if unknown := [name for name in wanted if name not in real_parts.PARTS]:
+        pytest.fail(f"no such real part: {', '.join(unknown)}; known: {', '.join(real_parts.PARTS)}", pytrace=False)
+    absent = [name for name in wanted if not present(name)]
+    if not absent:
+        return
+    item.config.stash[MISSING].update(absent)
+    reason = "; ".join(f"real part {name} is missing: {real_parts.how_to_get(name)}" for name in absent)
+    if required():
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    counts = config.stash[MISSING]
+    if not counts:
+        return
+    terminalreporter.section("missing real parts")
+    for name, tests in sorted(counts.items()):
+        terminalreporter.line(f"{name}: {tests} test{'s' * (tests != 1)} not run. Get it: {real_parts.how_to_get(name)}")
