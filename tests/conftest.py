@@ -52,4 +52,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     terminalreporter.section("missing real parts")
     for name, tests in sorted(counts.items()):
-        terminalreporter.line(f"{name}: {tests} test{'s' * (tests != 1)} not run. Get it: {real_parts.how_to_get(name)}")
+        terminalreporter.line(
+            f"{name}: {tests} test{'s' * (tests != 1)} not run. Get it: {real_parts.how_to_get(name)}"
+        )
