@@ -1,0 +1,169 @@
+"""Every state machine of Overnight, as tables.
+
+A machine is a tuple of arrows `(transition, sources, target)`. The SQL guard, the event's name, the schema's `CHECK`s, the
+terminal states and the diagrams of `docs/states.md` all come from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """One permitted change: from any of `sources` to `target`."""
+
+    transition: str
+    sources: tuple[str, ...]
+    target: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The life of one kind of thing; `column` is where its table keeps the state."""
+
+    noun: str
+    table: str
+    column: str
+    initial: tuple[str, ...]
+    terminal: frozenset[str]
+    """Write-once: only an arrow named in `reopening`, taken by a person or agent, leaves them."""
+    arrows: tuple[Arrow, ...]
+    reopening: frozenset[str] = frozenset()
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """All states, in order of first appearance."""
+        names = [*self.initial]
+        for arrow in self.arrows:
+            names += [*arrow.sources, arrow.target]
+        return tuple(dict.fromkeys(names))
+
+    def arrow(self, transition: str) -> Arrow:
+        """The arrow of that name; KeyError for a transition that this machine does not have."""
+        for arrow in self.arrows:
+            if arrow.transition == transition:
+                return arrow
+        raise KeyError(f"{self.noun} has no transition {transition!r}")
+
+
+RUN = Machine(
+    noun="run",
+    table="runs",
+    column="state",
+    initial=("waiting", "queued"),
+    terminal=frozenset({"succeeded", "failed", "cancelled"}),
+    reopening=frozenset({"retry"}),
+    arrows=(
+        Arrow("release", ("waiting",), "queued", "everything it needs has succeeded"),
+        Arrow("claim", ("queued",), "running", "an attempt was given devices and a fence"),
+        Arrow("requeue", ("running",), "queued", "the attempt never started, or was interrupted"),
+        Arrow("delay", ("running",), "delayed", "the attempt failed and a retry is due later"),
+        Arrow("wake", ("delayed",), "queued", "the back-off is over"),
+        Arrow("succeed", ("running", "cancelling"), "succeeded", "exit 0 and every declared output is there"),
+        Arrow("fail", ("running",), "failed", "no retry is left or allowed"),
+        Arrow("block", ("waiting", "queued"), "blocked", "what it needs cannot succeed, or the budget is used up"),
+        Arrow("unblock", ("blocked",), "waiting", "what blocked it was retried"),
+        Arrow("cancel", ("waiting", "queued", "delayed", "blocked"), "cancelled", "asked for before it ran"),
+        Arrow("order_stop", ("running",), "cancelling", "asked for while it ran; the stop order stands"),
+        Arrow("stopped", ("cancelling",), "cancelled", "its attempt is proven to have ended"),
+        Arrow("retry", ("failed", "cancelled", "blocked"), "waiting", "asked for by an actor"),
+    ),
+)
+
+ATTEMPT = Machine(
+    noun="attempt",
+    table="attempts",
+    column="state",
+    initial=("launching",),
+    terminal=frozenset({"exited", "lost", "refused"}),
+    arrows=(
+        Arrow("confirm", ("launching",), "running", "the target saw its process"),
+        Arrow("order_stop", ("launching", "running"), "stopping", "a stop order stands until proof of death"),
+        Arrow("exit", ("launching", "running", "stopping"), "exited", "its exit record was accepted"),
+        Arrow("lose", ("launching", "running", "stopping"), "lost", "proven dead, without an exit record"),
+        Arrow("refuse", ("launching", "stopping"), "refused", "proven that nothing was started"),
+    ),
+)
+
+SWEEP = Machine(
+    noun="sweep",
+    table="sweeps",
+    column="state",
+    initial=("active",),
+    terminal=frozenset({"settled"}),
+    reopening=frozenset({"reopen"}),
+    arrows=(
+        Arrow("settle", ("active",), "settled", "all its runs are final"),
+        Arrow("reopen", ("settled",), "active", "a run of it was retried"),
+    ),
+)
+
+CAMPAIGN = Machine(
+    noun="campaign",
+    table="campaigns",
+    column="state",
+    initial=("active",),
+    terminal=frozenset({"succeeded", "failed", "cancelled"}),
+    reopening=frozenset({"reopen"}),
+    arrows=(
+        Arrow("succeed", ("active",), "succeeded", "all runs succeeded"),
+        Arrow("fail", ("active",), "failed", "all runs are final, some failed or blocked"),
+        Arrow("cancel", ("active",), "cancelled", "all runs are final, some cancelled, none failed"),
+        Arrow("reopen", ("succeeded", "failed", "cancelled"), "active", "a run of it was retried"),
+    ),
+)
+
+CAMPAIGN_GATE = Machine(
+    noun="campaign",
+    table="campaigns",
+    column="gate",
+    initial=("open",),
+    terminal=frozenset(),
+    arrows=(
+        Arrow("pause", ("open",), "paused", "nothing new starts; what runs goes on"),
+        Arrow("resume", ("paused",), "open", "starts are allowed again"),
+    ),
+)
+
+SWEEP_GATE = Machine(
+    noun="sweep",
+    table="sweeps",
+    column="gate",
+    initial=("open",),
+    terminal=frozenset(),
+    arrows=CAMPAIGN_GATE.arrows,
+)
+
+DEVICE = Machine(
+    noun="device",
+    table="devices",
+    column="state",
+    initial=("healthy",),
+    terminal=frozenset(),
+    arrows=(
+        Arrow("quarantine", ("healthy",), "quarantined", "it is lost, hangs, or failed three times in a row"),
+        Arrow("restore", ("quarantined",), "healthy", "a probe finds it well, or an actor says so"),
+    ),
+)
+
+LEASE = Machine(
+    noun="lease",
+    table="leases",
+    column="state",
+    initial=("held",),
+    terminal=frozenset({"released"}),
+    arrows=(Arrow("release", ("held",), "released", "processes are gone and memory is back"),),
+)
+
+MACHINES = (CAMPAIGN, CAMPAIGN_GATE, SWEEP, SWEEP_GATE, RUN, ATTEMPT, DEVICE, LEASE)
+
+LIVE_RUN = ("running", "cancelling")
+"""States of a run that has a possibly live attempt."""
+LIVE_ATTEMPT = ("launching", "running", "stopping")
+"""States of an attempt whose process may be alive."""
+FINAL_RUN = ("succeeded", "failed", "cancelled", "blocked")
+"""States in which a run stays unless somebody acts."""
+OPEN_RUN = ("waiting", "queued", "delayed", "running", "cancelling")
+"""States from which a run goes on by itself."""

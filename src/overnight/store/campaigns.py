@@ -1,0 +1,234 @@
+"""Campaigns and sweeps: submission, look-up, counts."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from overnight.domain.errors import Ambiguous, Conflict, NotFound
+from overnight.domain.nouns import Campaign, Sweep
+from overnight.domain.plan import CampaignPlan, CellPlan, SweepPlan
+from overnight.domain.states import SWEEP
+from overnight.ids import SHORTEST_PREFIX, new_id
+from overnight.store import rows
+from overnight.store.base import Session
+from overnight.store.moves import CHUNK, move
+
+SUBMITTED_AT_ONCE = 100_000
+"""Most runs that one campaign or one call may bring."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What is stored beside a plan: the file as it was written, where it lay, and the identity of the code."""
+
+    source: str
+    path: str
+    code: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SingleRun:
+    """A run outside any campaign."""
+
+    name: str
+    cell: CellPlan
+    sweep: SweepPlan
+    """Its settings; `cells` is ignored."""
+
+
+def digest_of(plan: CampaignPlan, code: Mapping[str, Any]) -> str:
+    """sha256 of everything that a plan says and of the code's identity: equal for an unchanged file only."""
+    return hashlib.sha256(rows.encode({"plan": asdict(plan), "code": code}).encode()).hexdigest()
+
+
+def submit(session: Session, plan: CampaignPlan, submission: Submission, rng: random.Random) -> str:
+    """Store a campaign with all its sweeps and runs; returns its id."""
+    campaign_id = new_id(rng)
+    session.rows(
+        "campaign_insert",
+        seq=session.value("campaign_last_seq") + 1,
+        id=campaign_id,
+        name=plan.name,
+        digest=digest_of(plan, submission.code),
+        path=submission.path,
+        source=submission.source,
+        settings=_campaign_settings(plan, submission),
+        now=session.now,
+        actor=session.change.actor,
+    )
+    session.record("campaign.create", campaign_id, name=plan.name, path=submission.path, runs=plan.cells)
+    sweep_ids = {sweep.name: _insert_sweep(session, campaign_id, sweep, plan.priority, rng) for sweep in plan.sweeps}
+    for sweep in plan.sweeps:
+        whole = [need.sweep for need in sweep.needs if need.match is None]
+        session.many("sweep_need_insert", [{"sweep_id": sweep_ids[sweep.name], "needs_id": sweep_ids[name]} for name in whole])
+    cell_ids: dict[str, str] = {}
+    for sweep in plan.sweeps:
+        for cell in sweep.cells:
+            cell_ids[cell.name] = new_id(rng)
+    for sweep in plan.sweeps:
+        _insert_runs(session, campaign_id, sweep_ids[sweep.name], sweep, cell_ids)
+    for sweep in plan.sweeps:
+        needs = [{"run_id": cell_ids[c.name], "needs_id": cell_ids[n]} for c in sweep.cells for n in c.needs]
+        session.many("run_need_insert", needs)
+    return campaign_id
+
+
+def _campaign_settings(plan: CampaignPlan, submission: Submission) -> str:
+    goal = asdict(plan.goal) if plan.goal else None
+    return rows.encode({"goal": goal, "budget": asdict(plan.budget), "parallel": plan.parallel, "code": submission.code})
+
+
+def _insert_sweep(session: Session, campaign_id: str | None, plan: SweepPlan, priority: int, rng: random.Random) -> str:
+    sweep_id = new_id(rng)
+    session.rows(
+        "sweep_insert",
+        seq=session.value("sweep_last_seq") + 1,
+        id=sweep_id,
+        campaign_id=campaign_id,
+        name=plan.name,
+        priority=priority + plan.priority,
+        settings=rows.settings_of(plan),
+        now=session.now,
+    )
+    session.record("sweep.create", sweep_id, campaign=campaign_id, name=plan.name)
+    return sweep_id
+
+
+def config_of(cell: CellPlan) -> str:
+    """The JSON form of what a run executes, frozen."""
+    command = cell.command if isinstance(cell.command, str) else list(cell.command)
+    return rows.encode(
+        {"command": command, "parameters": dict(cell.parameters), "outputs": list(cell.outputs), "env": dict(cell.env)}
+    )
+
+
+def _insert_runs(session: Session, campaign_id: str, sweep_id: str, plan: SweepPlan, ids: Mapping[str, str]) -> None:
+    waits = any(True for _ in plan.needs)
+    state = "waiting" if waits else "queued"
+    made = ((ids[cell.name], cell.name, config_of(cell)) for cell in plan.cells)
+    insert_runs(session, campaign_id, sweep_id, made, state=state, priority=0)
+
+
+def insert_runs(
+    session: Session,
+    campaign_id: str | None,
+    sweep_id: str,
+    made: Iterable[tuple[str, str, str]],
+    *,
+    state: str,
+    priority: int,
+) -> None:
+    """Store runs (id, name, config text) of one sweep, all in the same first state; one event per chunk."""
+    last: int = session.value("run_last_seq")
+    table = [
+        {
+            "seq": last + place,
+            "id": run_id,
+            "campaign_id": campaign_id,
+            "sweep_id": sweep_id,
+            "name": name,
+            "state": state,
+            "priority": priority,
+            "config": config,
+            "now": session.now,
+        }
+        for place, (run_id, name, config) in enumerate(made, start=1)
+    ]
+    session.many("run_insert", table)
+    session.rows("tally_add", sweep_id=sweep_id, state=state, change=len(table))
+    for start in range(0, len(table), CHUNK):
+        ids = [row["id"] for row in table[start : start + CHUNK]]
+        session.record("run.create", sweep_id, ids=ids, state=state)
+
+
+def submit_single(session: Session, runs: Iterable[SingleRun], rng: random.Random) -> list[str]:
+    """Store runs outside any campaign; runs of one shape of settings share a hidden sweep. Returns their ids."""
+    ids: list[str] = []
+    groups: dict[str, list[tuple[str, str, str]]] = {}
+    shapes: dict[str, SweepPlan] = {}
+    for single in runs:
+        shape = hashlib.sha256(f"{rows.settings_of(single.sweep)}{single.sweep.priority}".encode()).hexdigest()[:16]
+        shapes[shape] = single.sweep
+        ids.append(new_id(rng))
+        groups.setdefault(shape, []).append((ids[-1], single.name, config_of(single.cell)))
+    for shape, made in groups.items():
+        insert_runs(session, None, _alone(session, shape, shapes[shape], rng), made, state="queued", priority=0)
+    return ids
+
+
+def _alone(session: Session, shape: str, plan: SweepPlan, rng: random.Random) -> str:
+    """The hidden sweep of a shape, active again if it had settled."""
+    found = session.row("sweep_alone", name=f"alone-{shape}")
+    if found:
+        sweep_id, state = found
+        if state == "settled":
+            move(session, SWEEP, sweep_id, "reopen")
+        return str(sweep_id)
+    named = SweepPlan(**{**{f: getattr(plan, f) for f in plan.__dataclass_fields__}, "name": f"alone-{shape}", "cells": ()})
+    return _insert_sweep(session, None, named, 0, rng)
+
+
+def get(session: Session, campaign_id: str) -> Campaign:
+    """The campaign; NotFound for an unknown id."""
+    found = session.row("campaign_get", id=campaign_id)
+    if not found:
+        raise NotFound(f"there is no campaign {campaign_id}", next_step="List the campaigns with: overnight ls")
+    return rows.campaign(found)
+
+
+def get_sweep(session: Session, sweep_id: str) -> Sweep:
+    """The sweep; NotFound for an unknown id."""
+    found = session.row("sweep_get", id=sweep_id)
+    if not found:
+        raise NotFound(f"there is no sweep {sweep_id}", next_step="List the campaigns with: overnight ls")
+    return rows.sweep(found)
+
+
+def sweeps_of(session: Session, campaign_id: str) -> list[Sweep]:
+    """The sweeps of a campaign, in file order."""
+    return [rows.sweep(row) for row in session.rows("sweeps_of", campaign_id=campaign_id)]
+
+
+def counts(session: Session, campaign_id: str) -> dict[str, int]:
+    """Runs by state over a campaign."""
+    return {state: int(number) for state, number in session.rows("campaign_counts", id=campaign_id) if number}
+
+
+def sweep_counts(session: Session, sweep_id: str) -> dict[str, int]:
+    """Runs by state over a sweep."""
+    return dict(session.rows("sweep_counts", id=sweep_id))
+
+
+def latest(session: Session, limit: int, before: int = 2**62) -> Iterator[Campaign]:
+    """Campaigns, newest first."""
+    return (rows.campaign(row) for row in session.rows("campaigns_latest", before=before, limit=limit))
+
+
+def resolve(session: Session, text: str) -> tuple[str, str]:
+    """What an id, a unique prefix of one, or a campaign's name means: (noun, id).
+
+    Raises NotFound, or Ambiguous when a prefix fits several things.
+    """
+    found: list[tuple[str, str]] = []
+    if SHORTEST_PREFIX <= len(text) <= 12 and all(c in "0123456789abcdef" for c in text):
+        low, high = text, text + "g"
+        for noun, query in (("campaign", "campaigns_by_prefix"), ("sweep", "sweeps_by_prefix"), ("run", "runs_by_prefix")):
+            found += [(noun, row[0]) for row in session.rows(query, low=low, high=high)]
+    if len(found) > 1:
+        raise Ambiguous(f"{text} fits several ids: {', '.join(id_ for _, id_ in found[:5])}", next_step="Type more of the id.")
+    if found:
+        return found[0]
+    named = session.value("campaign_by_name", name=text)
+    if named:
+        return "campaign", named
+    raise NotFound(f"there is no campaign, sweep or run {text!r}", next_step="List what there is with: overnight ls --runs")
+
+
+def require(noun: str, wanted: str, text: str) -> None:
+    """Raise Conflict when an id names another kind of thing than the operation works on."""
+    if noun != wanted:
+        raise Conflict(f"{text} is a {noun}, not a {wanted}", next_step=f"Give the id of a {wanted}.")

@@ -1,0 +1,40 @@
+"""Reads the named queries: `sql/queries.sql`, with the overrides of a dialect on top."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+
+_HEADER = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_COMMENT = re.compile(r"^--.*$\n?", re.MULTILINE)
+_ARGUMENT = re.compile(r"(?<![:\w]):([a-z_]+)")
+_INDEXED_BY = re.compile(r"\s+INDEXED BY \w+")
+
+
+def named(text: str) -> dict[str, str]:
+    """Split a file of `-- name: NAME` queries into name -> SQL without comments."""
+    parts = _HEADER.split(text)
+    return {name: _COMMENT.sub("", body).strip().rstrip(";") for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def _text(name: str) -> str:
+    return files("overnight.store").joinpath("sql", name).read_text(encoding="utf-8")
+
+
+@cache
+def sqlite() -> dict[str, str]:
+    """The queries as SQLite takes them; arguments are `:name`."""
+    return named(_text("queries.sql"))
+
+
+@cache
+def postgres() -> dict[str, str]:
+    """The queries as psycopg takes them: arguments are `%(name)s`; index hints, which PostgreSQL lacks, are dropped."""
+    merged = {**named(_text("queries.sql")), **named(_text("postgres.sql"))}
+    return {name: to_postgres(sql) for name, sql in merged.items()}
+
+
+def to_postgres(sql: str) -> str:
+    """One query in psycopg's parameter style, without SQLite's index hints."""
+    return _ARGUMENT.sub(r"%(\1)s", _INDEXED_BY.sub("", sql.replace("%", "%%")))

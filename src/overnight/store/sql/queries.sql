@@ -1,0 +1,329 @@
+-- Named queries, shared by SQLite and PostgreSQL; postgres.sql overrides the few that must differ.
+-- `-- name: NAME` starts a query; `:name` is an argument. No clock, no random, no triggers, no policy.
+
+-- name: meta_get
+SELECT value FROM meta WHERE name = :name;
+
+-- name: meta_put
+INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: fence_next
+UPDATE fence SET value = value + 1 RETURNING value;
+
+-- name: fence_read
+SELECT value FROM fence;
+
+-- name: fence_raise
+UPDATE fence SET value = :floor WHERE value < :floor;
+
+-- name: event_head
+SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1;
+
+-- name: event_append
+INSERT INTO events (seq, wall, mono, boot_id, actor, request_id, kind, subject, token, payload, prev_hash, hash)
+VALUES (:seq, :wall, :mono, :boot_id, :actor, :request_id, :kind, :subject, :token, :payload, :prev_hash, :hash);
+
+-- name: events_after
+SELECT seq, wall, boot_id, actor, request_id, kind, subject, token, payload, hash
+FROM events WHERE seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: events_last
+SELECT seq, wall, boot_id, actor, request_id, kind, subject, token, payload, hash
+FROM events ORDER BY seq DESC LIMIT :limit;
+
+-- name: events_of
+SELECT seq, wall, boot_id, actor, request_id, kind, subject, token, payload, hash
+FROM events WHERE subject = :subject AND seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: events_raw
+SELECT seq, wall, mono, boot_id, actor, request_id, kind, subject, token, payload, prev_hash, hash
+FROM events WHERE seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: answer_get
+SELECT fingerprint, answer FROM answers WHERE principal = :principal AND route = :route AND key = :key;
+
+-- name: answer_put
+INSERT INTO answers (principal, route, key, fingerprint, answer, created_at)
+VALUES (:principal, :route, :key, :fingerprint, :answer, :now);
+
+-- name: campaign_last_seq
+SELECT coalesce(max(seq), 0) FROM campaigns;
+
+-- name: campaign_insert
+INSERT INTO campaigns (seq, id, name, state, gate, digest, path, source, settings, attempts_used, created_at, actor)
+VALUES (:seq, :id, :name, 'active', 'open', :digest, :path, :source, :settings, 0, :now, :actor);
+
+-- name: campaign_columns
+SELECT id, seq, name, state, gate, digest, path, settings, attempts_used, created_at, started_at, settled_at, actor
+FROM campaigns;
+
+-- name: campaign_get
+SELECT id, seq, name, state, gate, digest, path, settings, attempts_used, created_at, started_at, settled_at, actor
+FROM campaigns WHERE id = :id;
+
+-- name: campaign_source
+SELECT source FROM campaigns WHERE id = :id;
+
+-- name: campaign_by_digest
+SELECT id FROM campaigns WHERE digest = :digest AND state = 'active' ORDER BY seq DESC LIMIT 1;
+
+-- name: campaign_by_name
+SELECT id FROM campaigns WHERE name = :name ORDER BY seq DESC LIMIT 1;
+
+-- name: campaigns_by_prefix
+SELECT id FROM campaigns WHERE id >= :low AND id < :high LIMIT 3;
+
+-- name: campaigns_latest
+SELECT id, seq, name, state, gate, digest, path, settings, attempts_used, created_at, started_at, settled_at, actor
+FROM campaigns WHERE seq < :before ORDER BY seq DESC LIMIT :limit;
+
+-- name: campaigns_active
+SELECT id, seq, name, state, gate, digest, path, settings, attempts_used, created_at, started_at, settled_at, actor
+FROM campaigns WHERE state = 'active' ORDER BY seq;
+
+-- name: campaign_used
+UPDATE campaigns SET attempts_used = attempts_used + 1, started_at = coalesce(started_at, :now) WHERE id = :id;
+
+-- name: campaign_settled_at
+UPDATE campaigns SET settled_at = :now WHERE id = :id;
+
+-- name: campaign_counts
+SELECT t.state, sum(t.number) FROM sweeps s JOIN tallies t ON t.sweep_id = s.id
+WHERE s.campaign_id = :id GROUP BY t.state;
+
+-- name: campaign_live
+SELECT count(*) FROM sweeps s JOIN tallies t ON t.sweep_id = s.id
+WHERE s.campaign_id = :id AND t.state IN ('waiting', 'queued', 'delayed', 'running', 'cancelling') AND t.number > 0;
+
+-- name: sweep_last_seq
+SELECT coalesce(max(seq), 0) FROM sweeps;
+
+-- name: sweep_insert
+INSERT INTO sweeps (seq, id, campaign_id, name, state, gate, priority, settings, created_at)
+VALUES (:seq, :id, :campaign_id, :name, 'active', 'open', :priority, :settings, :now);
+
+-- name: sweep_get
+SELECT id, seq, campaign_id, name, state, gate, priority, settings, created_at, settled_at
+FROM sweeps WHERE id = :id;
+
+-- name: sweep_alone
+SELECT id, state FROM sweeps WHERE campaign_id IS NULL AND name = :name;
+
+-- name: sweeps_by_prefix
+SELECT id FROM sweeps WHERE id >= :low AND id < :high LIMIT 3;
+
+-- name: sweeps_of
+SELECT id, seq, campaign_id, name, state, gate, priority, settings, created_at, settled_at
+FROM sweeps WHERE campaign_id = :campaign_id ORDER BY seq;
+
+-- name: sweeps_active
+SELECT id, seq, campaign_id, name, state, gate, priority, settings, created_at, settled_at
+FROM sweeps WHERE state = 'active' ORDER BY seq;
+
+-- name: sweep_settled_at
+UPDATE sweeps SET settled_at = :now WHERE id = :id;
+
+-- name: sweep_need_insert
+INSERT INTO sweep_needs (sweep_id, needs_id) VALUES (:sweep_id, :needs_id);
+
+-- name: sweep_needs
+SELECT needs_id FROM sweep_needs WHERE sweep_id = :id;
+
+-- name: sweep_dependants
+SELECT sweep_id FROM sweep_needs WHERE needs_id = :id;
+
+-- name: sweep_counts
+SELECT state, number FROM tallies WHERE sweep_id = :id AND number > 0;
+
+-- name: tally_add
+INSERT INTO tallies (sweep_id, state, number) VALUES (:sweep_id, :state, :change)
+ON CONFLICT (sweep_id, state) DO UPDATE SET number = tallies.number + excluded.number;
+
+-- name: run_last_seq
+SELECT coalesce(max(seq), 0) FROM runs;
+
+-- name: run_insert
+INSERT INTO runs (seq, id, campaign_id, sweep_id, name, state, priority, config, attempts, failures, interruptions,
+  created_at, fence)
+VALUES (:seq, :id, :campaign_id, :sweep_id, :name, :state, :priority, :config, 0, 0, 0, :now, 0);
+
+-- name: run_need_insert
+INSERT INTO run_needs (run_id, needs_id) VALUES (:run_id, :needs_id);
+
+-- name: run_get
+SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
+  interruptions, not_before, created_at, started_at, ended_at, fence
+FROM runs WHERE id = :id;
+
+-- name: runs_by_prefix
+SELECT id FROM runs WHERE id >= :low AND id < :high LIMIT 3;
+
+-- name: runs_latest
+SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
+  interruptions, not_before, created_at, started_at, ended_at, fence
+FROM runs WHERE seq < :before ORDER BY seq DESC LIMIT :limit;
+
+-- name: runs_of_campaign
+SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
+  interruptions, not_before, created_at, started_at, ended_at, fence
+FROM runs WHERE campaign_id = :campaign_id AND seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: runs_of_sweep
+SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
+  interruptions, not_before, created_at, started_at, ended_at, fence
+FROM runs WHERE sweep_id = :sweep_id AND seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: runs_alone
+-- Runs outside any campaign; their sweeps are few (one per shape), so the sweep index serves.
+SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
+  interruptions, not_before, created_at, started_at, ended_at, fence
+FROM runs WHERE campaign_id IS NULL AND seq < :before ORDER BY seq DESC LIMIT :limit;
+
+-- name: runs_queued_head
+-- The next runs of a sweep. The partial index is forced: SQLite's planner prefers the one on sweep_id (7,000 x slower).
+SELECT id, seq, priority FROM runs INDEXED BY runs_queued
+WHERE sweep_id = :sweep_id AND state = 'queued' ORDER BY priority DESC, seq LIMIT :limit;
+
+-- name: runs_waiting
+SELECT id FROM runs INDEXED BY runs_waiting
+WHERE sweep_id = :sweep_id AND state = 'waiting' ORDER BY seq LIMIT :limit;
+
+-- name: runs_waiting_with_cell_needs_met
+-- Waiting runs of a sweep whose own needs (cell by cell) have all succeeded.
+SELECT r.id FROM runs r INDEXED BY runs_waiting WHERE r.sweep_id = :sweep_id AND r.state = 'waiting'
+  AND NOT EXISTS (SELECT 1 FROM run_needs n JOIN runs d ON d.id = n.needs_id
+    WHERE n.run_id = r.id AND d.state <> 'succeeded')
+ORDER BY r.seq LIMIT :limit;
+
+-- name: runs_waiting_with_cell_needs_lost
+-- Waiting runs of a sweep one of whose needs is final but did not succeed.
+SELECT r.id, d.id, d.name, d.state FROM runs r INDEXED BY runs_waiting
+JOIN run_needs n ON n.run_id = r.id JOIN runs d ON d.id = n.needs_id
+WHERE r.sweep_id = :sweep_id AND r.state = 'waiting' AND d.state IN ('failed', 'cancelled', 'blocked')
+ORDER BY r.seq LIMIT :limit;
+
+-- name: runs_waiting_for
+SELECT r.id, r.sweep_id FROM run_needs n JOIN runs r ON r.id = n.run_id
+WHERE n.needs_id = :needs_id AND r.state = 'waiting';
+
+-- name: runs_blocked_by
+SELECT r.id FROM run_needs n JOIN runs r ON r.id = n.run_id
+WHERE n.needs_id = :needs_id AND r.state = 'blocked' AND r.reason = 'need_failed';
+
+-- name: runs_in_states_of_sweep
+SELECT id FROM runs WHERE sweep_id = :sweep_id AND state IN (SELECT value FROM json_each(:states)) ORDER BY seq;
+
+-- name: runs_trouble
+SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
+  interruptions, not_before, created_at, started_at, ended_at, fence
+FROM runs INDEXED BY runs_trouble
+WHERE campaign_id = :campaign_id AND state IN ('failed', 'blocked', 'cancelled') ORDER BY seq LIMIT :limit;
+
+-- name: runs_due
+SELECT id FROM runs INDEXED BY runs_delayed WHERE state = 'delayed' AND not_before <= :now ORDER BY not_before LIMIT :limit;
+
+-- name: runs_next_due
+SELECT min(not_before) FROM runs INDEXED BY runs_delayed WHERE state = 'delayed';
+
+-- name: run_needs
+SELECT d.id, d.name, d.sweep_id, d.state FROM run_needs n JOIN runs d ON d.id = n.needs_id WHERE n.run_id = :run_id ORDER BY d.seq;
+
+-- name: run_upstream
+-- Folders of the accepted attempts of what a run needs cell by cell: sweep name, folder.
+SELECT s.name, a.folder FROM run_needs n JOIN runs d ON d.id = n.needs_id JOIN sweeps s ON s.id = d.sweep_id
+JOIN attempts a ON a.run_id = d.id AND a.fence = d.fence WHERE n.run_id = :run_id ORDER BY d.seq;
+
+-- name: run_claimed
+UPDATE runs SET attempts = attempts + 1, fence = :fence, started_at = coalesce(started_at, :now), not_before = NULL,
+  reason = NULL, detail = NULL WHERE id = :id;
+
+-- name: run_judged
+UPDATE runs SET reason = :reason, detail = :detail, failures = :failures, interruptions = :interruptions,
+  not_before = :not_before, ended_at = :ended_at WHERE id = :id;
+
+-- name: run_reset
+UPDATE runs SET reason = NULL, detail = NULL, failures = 0, interruptions = 0, not_before = NULL, ended_at = NULL
+WHERE id = :id;
+
+-- name: run_priority
+UPDATE runs SET priority = :priority WHERE id = :id;
+
+-- name: attempt_insert
+INSERT INTO attempts (id, run_id, number, state, fence, target, folder, devices, claimed_at)
+VALUES (:id, :run_id, :number, 'launching', :fence, :target, :folder, :devices, :now);
+
+-- name: attempt_get
+SELECT id, run_id, number, state, reason, detail, fence, target, boot_id, folder, devices, claimed_at, started_at,
+  ended_at, observed_at, pid, code, signal, record FROM attempts WHERE id = :id;
+
+-- name: attempts_of
+SELECT id, run_id, number, state, reason, detail, fence, target, boot_id, folder, devices, claimed_at, started_at,
+  ended_at, observed_at, pid, code, signal, record FROM attempts WHERE run_id = :run_id ORDER BY number;
+
+-- name: attempts_live
+SELECT id, run_id, number, state, reason, detail, fence, target, boot_id, folder, devices, claimed_at, started_at,
+  ended_at, observed_at, pid, code, signal, record FROM attempts
+WHERE target = :target AND state IN ('launching', 'running', 'stopping') ORDER BY fence;
+
+-- name: attempt_live_of_run
+SELECT id FROM attempts WHERE run_id = :run_id AND state IN ('launching', 'running', 'stopping');
+
+-- name: attempt_sent
+-- Which boot of the host the start went to: written before the call, so that a reboot can be proven later.
+UPDATE attempts SET boot_id = :boot_id WHERE id = :id AND fence = :fence;
+
+-- name: attempt_started
+UPDATE attempts SET started_at = :started_at, observed_at = :now, pid = :pid WHERE id = :id AND fence = :fence;
+
+-- name: attempt_observed
+UPDATE attempts SET observed_at = :now WHERE id = :id AND fence = :fence;
+
+-- name: attempt_ended
+UPDATE attempts SET reason = :reason, detail = :detail, started_at = coalesce(:started_at, started_at),
+  ended_at = :ended_at, pid = coalesce(:pid, pid), code = :code, signal = :signal, record = :record
+WHERE id = :id AND fence = :fence;
+
+-- name: result_delete
+DELETE FROM results WHERE run_id = :run_id;
+
+-- name: result_insert
+INSERT INTO results (run_id, metric, number, text) VALUES (:run_id, :metric, :number, :text);
+
+-- name: results_of_run
+SELECT metric, text FROM results WHERE run_id = :run_id ORDER BY metric;
+
+-- name: results_of_campaign
+SELECT r.run_id, r.metric, r.text FROM results r JOIN runs u ON u.id = r.run_id WHERE u.campaign_id = :campaign_id;
+
+-- name: device_upsert
+INSERT INTO devices (id, target, kind, position, uuid, name, memory_mib, state, diagnosis, busy, seen_at)
+VALUES (:id, :target, :kind, :position, :uuid, :name, :memory_mib, 'healthy', NULL, :busy, :now)
+ON CONFLICT (id) DO UPDATE SET position = excluded.position, name = excluded.name, memory_mib = excluded.memory_mib,
+  busy = excluded.busy, seen_at = excluded.seen_at;
+
+-- name: device_diagnosis
+UPDATE devices SET diagnosis = :diagnosis WHERE id = :id;
+
+-- name: devices_of
+SELECT id, target, kind, position, uuid, name, memory_mib, state, diagnosis, busy, seen_at
+FROM devices WHERE target = :target ORDER BY kind, position;
+
+-- name: device_get
+SELECT id, target, kind, position, uuid, name, memory_mib, state, diagnosis, busy, seen_at FROM devices WHERE id = :id;
+
+-- name: devices_free
+-- Devices of a target that may be given: healthy, not used by strangers, without a live lease.
+SELECT d.id, d.kind, d.position, d.memory_mib, d.name FROM devices d
+WHERE d.target = :target AND d.state = 'healthy' AND d.busy IS NULL AND d.seen_at >= :seen_since
+  AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.device_id = d.id AND l.state = 'held')
+ORDER BY d.kind, d.position;
+
+-- name: lease_insert
+INSERT INTO leases (device_id, attempt_id, state, acquired_at) VALUES (:device_id, :attempt_id, 'held', :now);
+
+-- name: leases_release
+UPDATE leases SET state = 'released', released_at = :now WHERE attempt_id = :attempt_id AND state = 'held' RETURNING device_id;
+
+-- name: leases_held
+SELECT l.device_id, l.attempt_id, d.kind, a.state, a.ended_at FROM leases l JOIN devices d ON d.id = l.device_id
+JOIN attempts a ON a.id = l.attempt_id WHERE l.state = 'held' AND d.target = :target;

@@ -1,0 +1,272 @@
+"""The store on SQLite, through apsw: WAL, `synchronous=FULL`, one writer at a time, commits in groups.
+
+The rules and their measurements are in `reliability.md`, section 6.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import apsw
+
+from overnight.clock import Clock
+from overnight.domain.errors import StoreRefused, StoreUnavailable
+from overnight.store import queries
+from overnight.store.base import Change, Row, Session
+from overnight.store.filesystem import refuse_unsafe_place
+from overnight.store.ledger import Ledger, read_head
+from overnight.store.migrate import APPLICATION_ID, migrate
+from overnight.store.watch import Watch
+
+T = TypeVar("T")
+
+OLDEST_SQLITE = (3, 51, 3)
+"""Older ones have the WAL-reset race that can corrupt a file."""
+BUSY_MILLISECONDS = 5_000
+"""How long another process may hold the database before a call gives up with StoreUnavailable."""
+CHECKED_AT_OPEN_BYTES = 64 * 1024 * 1024
+"""Files up to this size are checked page by page before serving; larger ones by `overnight verify-log`."""
+
+
+class SqliteConnection:
+    """Named queries on one apsw connection."""
+
+    def __init__(self, raw: apsw.Connection) -> None:
+        self.raw = raw
+        self._queries = queries.sqlite()
+
+    def rows(self, query: str, /, **arguments: Any) -> list[Row]:
+        """All rows of a named query."""
+        return cast("list[Row]", self.raw.execute(self._queries[query], arguments).fetchall())
+
+    def many(self, query: str, rows: Sequence[Mapping[str, Any]], /) -> None:
+        """One named query, once per row of arguments."""
+        self.raw.executemany(self._queries[query], rows)
+
+    def execute(self, sql: str, arguments: Mapping[str, Any] | None = None, /) -> list[Row]:
+        """SQL text with `:name` arguments."""
+        return cast("list[Row]", self.raw.execute(sql, arguments).fetchall())
+
+
+@dataclass(slots=True)
+class _Request:
+    change: Change
+    work: Callable[[Session], Any]
+    done: bool = False
+    answer: Any = None
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class _Readers:
+    """One read connection per thread, all closed together."""
+
+    path: str
+    vfs: str
+    local: threading.local = field(default_factory=threading.local)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    opened: list[apsw.Connection] = field(default_factory=list)
+
+    def connection(self) -> SqliteConnection:
+        found: SqliteConnection | None = getattr(self.local, "connection", None)
+        if found is None:
+            raw = apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READWRITE, vfs=self.vfs)
+            raw.set_busy_timeout(BUSY_MILLISECONDS)
+            raw.pragma("query_only", True)
+            found = SqliteConnection(raw)
+            self.local.connection = found
+            with self.lock:
+                self.opened.append(raw)
+        return found
+
+    def close(self) -> None:
+        with self.lock:
+            for raw in self.opened:
+                raw.close(True)
+            self.opened.clear()
+
+
+class SqliteStore:
+    """Facts in one file. Whoever holds the writer lock commits everything that waits, with one sync for all."""
+
+    def __init__(self, path: str, clock: Clock, *, vfs: str = "") -> None:
+        """Open or create the database at `path`; raises StoreRefused with the reason when it cannot be used safely."""
+        self._clock = clock
+        self._path = path
+        self._queue: list[_Request] = []
+        self._queue_lock = threading.Lock()
+        self._writer_lock = threading.Lock()
+        self.broken: str | None = None
+        self._raw = _open(path, vfs)
+        self._connection = SqliteConnection(self._raw)
+        self._readers = _Readers(path, vfs)
+        migrate(_SqliteMigrator(self._raw), postgres=False, where=path)
+        self._watch = Watch(self.read(lambda session: session.value("event_head") or 0))
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that stamps events."""
+        return self._clock
+
+    def write(self, change: Change, work: Callable[[Session], T], /) -> T:
+        """See `Store.write`."""
+        request = _Request(change, work)
+        with self._queue_lock:
+            self._queue.append(request)
+        with self._writer_lock:
+            if not request.done:
+                with self._queue_lock:
+                    group, self._queue = self._queue, []
+                self._commit(group)
+        if request.error is not None:
+            raise request.error
+        return cast("T", request.answer)
+
+    def read(self, work: Callable[[Session], T], /) -> T:
+        """See `Store.read`."""
+        connection = self._readers.connection()
+        with connection.raw:
+            return work(Session(connection, self._clock.wall(), Change("reader")))
+
+    def wait(self, seen: int, timeout: float) -> int:
+        """See `Store.wait`."""
+        return self._watch.wait(seen, timeout)
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        with self._writer_lock:
+            self._readers.close()
+            self._raw.close(True)
+
+    def _commit(self, group: list[_Request]) -> None:
+        """Carry out the requests of a group in one transaction and mark them done; failures hit only their own request."""
+        try:
+            head = self._attempt(group)
+        except _broken_by() as error:
+            self.broken = f"the database could not be synced: {error}"
+            _fail(group, StoreUnavailable(self.broken, next_step="Restart the server; it recovers from the log."))
+        except apsw.Error as error:
+            _fail(group, _unavailable(error))
+        else:
+            self._watch.advance(head)
+        for request in group:
+            request.done = True
+
+    def _attempt(self, group: list[_Request]) -> int:
+        if self.broken:
+            raise apsw.IOError(self.broken)
+        self._raw.execute("BEGIN IMMEDIATE")
+        try:
+            pen = self._run_all(group)
+            self._raw.execute("COMMIT")
+        except BaseException:
+            if not self._raw.get_autocommit():
+                self._raw.execute("ROLLBACK")
+            raise
+        return pen.seq
+
+    def _run_all(self, group: list[_Request]) -> Ledger:
+        session = Session(self._connection, self._clock.wall(), group[0].change)
+        session.pen = read_head(session, self._clock)
+        for request in group:
+            session.change = request.change
+            place = (session.pen.seq, session.pen.hash)
+            self._raw.execute("SAVEPOINT request")
+            try:
+                request.answer = request.work(session)
+            except (apsw.IOError, apsw.FullError, apsw.CorruptError):
+                raise
+            except Exception as error:
+                self._raw.execute("ROLLBACK TO request")
+                session.pen.seq, session.pen.hash = place
+                request.error = _unavailable(error) if isinstance(error, apsw.BusyError) else error
+            self._raw.execute("RELEASE request")
+        return session.pen
+
+
+def _broken_by() -> tuple[type[apsw.Error], ...]:
+    """Errors after which nothing may be acknowledged any more: what a failed sync left on disk is unknown (R17)."""
+    return (apsw.IOError, apsw.CorruptError)
+
+
+def _fail(group: list[_Request], error: Exception) -> None:
+    for request in group:
+        request.error = request.error or error
+
+
+def _unavailable(error: Exception) -> StoreUnavailable:
+    if isinstance(error, apsw.FullError):
+        return StoreUnavailable("the disk of the database is full", next_step="Free space; nothing was changed, try again.")
+    if isinstance(error, apsw.BusyError):
+        return StoreUnavailable("another process holds the database", next_step="Try again; end the other process if it stays.")
+    return StoreUnavailable(f"the database refused: {error}", next_step="Look at the server's log; nothing was changed.")
+
+
+def _open(path: str, vfs: str) -> apsw.Connection:
+    version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
+    if version < OLDEST_SQLITE:
+        raise StoreRefused(
+            f"SQLite {apsw.sqlite_lib_version()} can corrupt a database in WAL mode",
+            next_step="Install apsw 3.54 or newer, which brings its own SQLite.",
+        )
+    refuse_unsafe_place(path)
+    try:
+        raw = apsw.Connection(path, vfs=vfs)
+        raw.set_busy_timeout(BUSY_MILLISECONDS)
+        Path(path).chmod(0o600)
+        _refuse_foreign(raw, path)
+        _configure(raw, path)
+    except apsw.NotADBError as error:
+        raise StoreRefused(f"{path} is not an SQLite database", next_step="Move the file away.") from error
+    except apsw.ReadOnlyError as error:
+        raise StoreRefused(f"{path} cannot be written", next_step="Check owner, mode and mount of its folder.") from error
+    except (apsw.CantOpenError, PermissionError) as error:
+        raise StoreRefused(f"{path} cannot be opened: {error}", next_step="Check owner and mode of its folder.") from error
+    except apsw.CorruptError as error:
+        raise StoreRefused(f"{path} is damaged: {error}", next_step="Restore a backup.") from error
+    return raw
+
+
+def _refuse_foreign(raw: apsw.Connection, path: str) -> None:
+    if raw.readonly("main"):
+        raise StoreRefused(f"{path} is read-only", next_step="Check owner, mode and mount of the file.")
+    if raw.pragma("application_id") not in (0, APPLICATION_ID):
+        raise StoreRefused(f"{path} belongs to another program", next_step="Point OVERNIGHT_DATABASE_URL elsewhere.")
+    size = Path(path).stat().st_size
+    if 0 < size <= CHECKED_AT_OPEN_BYTES and (verdict := raw.pragma("quick_check(1)")) != "ok":
+        raise StoreRefused(f"{path} is damaged: {verdict}", next_step="Restore a backup.")
+
+
+def _configure(raw: apsw.Connection, path: str) -> None:
+    if raw.pragma("journal_mode", "wal") != "wal":
+        raise StoreRefused(f"{path} cannot use a write-ahead log", next_step="Put it on a local file system.")
+    raw.pragma("synchronous", "FULL")
+    raw.pragma("foreign_keys", True)
+    raw.pragma("cache_size", -16_000)
+    raw.pragma("journal_size_limit", 64 * 1024 * 1024)
+
+
+class _SqliteMigrator:
+    def __init__(self, raw: apsw.Connection) -> None:
+        self._raw = raw
+
+    def tables(self) -> frozenset[str]:
+        return frozenset(row[0] for row in self._raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
+
+    def version(self) -> int:
+        found = self._raw.execute("SELECT value FROM meta WHERE name = 'schema'").fetchall()
+        return int(found[0][0]) if found else 0
+
+    def apply(self, number: int, statements: Sequence[str]) -> None:
+        with self._raw:
+            for statement in statements:
+                self._raw.execute(statement)
+            self._raw.execute(
+                "INSERT INTO meta (name, value) VALUES ('schema', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                (str(number),),
+            )
+            self._raw.pragma("application_id", APPLICATION_ID)

@@ -1,0 +1,155 @@
+"""What every target promises: five verbs, three errors, nothing durable of its own.
+
+| verb | second call | unknown id | lost answer |
+|---|---|---|---|
+| `offers` | reads again | – | Unavailable |
+| `start` | the same attempt is started once | – | Uncertain: observe before trying again |
+| `observe` | reads again | Absent (proof that it was never started) | Unknown |
+| `stop` | repeats the order | silent | Unavailable; order it again |
+| `owned` | reads again | – | Unavailable |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from overnight.domain.errors import TargetError
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A device that a target has, as it is now."""
+
+    id: str
+    kind: str
+    position: int
+    uuid: str | None
+    name: str
+    memory_mib: int
+    busy: str | None
+    """Why it may not be given although we do not use it (somebody else's memory); None = free."""
+    fault: str | None
+    """Why it must be quarantined; None = well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Everything that a host needs to carry out one attempt."""
+
+    attempt: str
+    run: str
+    number: int
+    fence: int
+    argv: tuple[str, ...]
+    env: Mapping[str, str | None]
+    """On top of the runner's own environment; None removes a name."""
+    cwd: str
+    folder: str
+    time_limit: float | None
+    grace: float
+    log_cap: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """What is needed to ask about an attempt: its id, its token, its folder, and the boot it was started in."""
+
+    attempt: str
+    fence: int
+    folder: str
+    boot_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """Its process lives. `pid` is known once the job itself was started."""
+
+    pid: int | None = None
+    started_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Its exit record, as the runner wrote it."""
+
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """It is gone and left no record; `proof` says how that is known."""
+
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """It was never started there, and no start of it is under way any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Nobody could say. Never a reason to kill, free, delete or requeue."""
+
+    why: str
+
+
+Seen = Alive | Ended | Dead | Absent | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something that a target tells by itself."""
+
+    attempt: str
+    fence: int
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the files of an ended attempt say: its final numbers, and which declared outputs are not there, fresh and whole."""
+
+    metrics: Mapping[str, float]
+    missing: tuple[str, ...]
+
+
+class Target(Protocol):
+    """A configured place that can execute attempts. All calls return within a bounded time."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+
+    def offers(self) -> list[Offer]:
+        """The devices that it has now. Raises Unavailable."""
+
+    def start(self, launches: Sequence[Launch]) -> dict[str, str | TargetError]:
+        """Start attempts; for each its host's boot id, or Unavailable, Rejected, Uncertain. Idempotent by attempt and fence."""
+
+    def observe(self, handles: Sequence[Handle]) -> dict[str, Seen]:
+        """What is known of each; Unknown instead of an error."""
+
+    def stop(self, handle: Handle, grace: float, reason: str) -> None:
+        """Order the end of an attempt; immediate, repeatable, silent on unknown ones. Raises Unavailable."""
+
+    def owned(self) -> list[Handle]:
+        """Every attempt there that carries our tag and was not forgotten. Raises Unavailable."""
+
+    def forget(self, attempts: Sequence[str]) -> None:
+        """Their ends are on record: the host may drop what it remembers of them. Never raises; repeated later if lost."""
+
+    def news(self) -> list[News]:
+        """What it told since the last call, oldest first."""
+
+
+class Files(Protocol):
+    """The power to look into an attempt's files."""
+
+    def evidence(self, folder: str, workdir: str, outputs: Sequence[str], record: Mapping[str, Any]) -> Evidence:
+        """Final numbers and missing outputs of an ended attempt."""
+
+    def log(self, folder: str, offset: int, limit: int) -> tuple[bytes, int]:
+        """Bytes of the log from `offset` (negative: from its end), at most `limit`, and where the next call continues."""
