@@ -15,7 +15,7 @@ run() {
 run lint "$bin/ruff" check .
 run format "$bin/ruff" format --check .
 run types "$bin/mypy"
-run imports "$bin/lint-imports"
+run imports "$bin/lint-imports" --no-logo
 [ ! -f tools/generate_docs.py ] || run docs "$bin/python" -m tools.generate_docs --check
 
 if [ -n "$failed" ]; then

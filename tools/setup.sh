@@ -29,7 +29,8 @@ else
     [ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 fi
 
-tools/uv.sh pip install --quiet --python .venv/bin/python --require-hashes -r requirements/dev.txt
+# compiled now: every run of the examples would pay for it where PYTHONDONTWRITEBYTECODE is set (common in containers)
+tools/uv.sh pip install --quiet --compile-bytecode --python .venv/bin/python --require-hashes -r requirements/dev.txt
 # no build isolation: the build backend is locked in dev.txt as well
 tools/uv.sh pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation -e .
 echo "setup: .venv is ready; 'make help' lists what can be done"
