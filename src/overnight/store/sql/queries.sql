@@ -147,6 +147,12 @@ INSERT INTO runs (seq, id, campaign_id, sweep_id, name, state, priority, config,
   created_at, fence)
 VALUES (:seq, :id, :campaign_id, :sweep_id, :name, :state, :priority, :config, 0, 0, 0, :now, 0);
 
+-- name: run_standing
+SELECT state, sweep_id, campaign_id, failures, interruptions FROM runs WHERE id = :id;
+
+-- name: run_config
+SELECT config FROM runs WHERE id = :id;
+
 -- name: run_need_insert
 INSERT INTO run_needs (run_id, needs_id) VALUES (:run_id, :needs_id);
 
@@ -181,7 +187,7 @@ FROM runs WHERE campaign_id IS NULL AND seq < :before ORDER BY seq DESC LIMIT :l
 
 -- name: runs_queued_head
 -- The next runs of a sweep. The partial index is forced: SQLite's planner prefers the one on sweep_id (7,000 x slower).
-SELECT id, seq, priority FROM runs INDEXED BY runs_queued
+SELECT id, seq, priority, attempts, created_at FROM runs INDEXED BY runs_queued
 WHERE sweep_id = :sweep_id AND state = 'queued' ORDER BY priority DESC, seq LIMIT :limit;
 
 -- name: runs_waiting
@@ -233,6 +239,10 @@ SELECT d.id, d.name, d.sweep_id, d.state FROM run_needs n JOIN runs d ON d.id = 
 SELECT s.name, a.folder FROM run_needs n JOIN runs d ON d.id = n.needs_id JOIN sweeps s ON s.id = d.sweep_id
 JOIN attempts a ON a.run_id = d.id AND a.fence = d.fence WHERE n.run_id = :run_id ORDER BY d.seq;
 
+-- name: run_unmet
+-- Whether one waiting run still waits for a run of its own.
+SELECT count(*) FROM run_needs n JOIN runs d ON d.id = n.needs_id WHERE n.run_id = :run_id AND d.state <> 'succeeded';
+
 -- name: run_claimed
 UPDATE runs SET attempts = attempts + 1, fence = :fence, started_at = coalesce(started_at, :now), not_before = NULL,
   reason = NULL, detail = NULL WHERE id = :id;
@@ -268,12 +278,9 @@ WHERE target = :target AND state IN ('launching', 'running', 'stopping') ORDER B
 -- name: attempt_live_of_run
 SELECT id FROM attempts WHERE run_id = :run_id AND state IN ('launching', 'running', 'stopping');
 
--- name: attempt_sent
--- Which boot of the host the start went to: written before the call, so that a reboot can be proven later.
-UPDATE attempts SET boot_id = :boot_id WHERE id = :id AND fence = :fence;
-
 -- name: attempt_started
-UPDATE attempts SET started_at = :started_at, observed_at = :now, pid = :pid WHERE id = :id AND fence = :fence;
+UPDATE attempts SET started_at = :started_at, observed_at = :now, pid = :pid, boot_id = :boot_id
+WHERE id = :id AND fence = :fence;
 
 -- name: attempt_observed
 UPDATE attempts SET observed_at = :now WHERE id = :id AND fence = :fence;
@@ -324,6 +331,56 @@ INSERT INTO leases (device_id, attempt_id, state, acquired_at) VALUES (:device_i
 -- name: leases_release
 UPDATE leases SET state = 'released', released_at = :now WHERE attempt_id = :attempt_id AND state = 'held' RETURNING device_id;
 
+-- name: leases_of_ended
+-- Leases whose attempt has ended: kept until the device is proven clean.
+SELECT l.attempt_id, l.device_id, d.uuid FROM leases l JOIN devices d ON d.id = l.device_id JOIN attempts a ON a.id = l.attempt_id
+WHERE l.state = 'held' AND d.target = :target AND a.state IN ('exited', 'lost', 'refused');
+
 -- name: leases_held
 SELECT l.device_id, l.attempt_id, d.kind, a.state, a.ended_at FROM leases l JOIN devices d ON d.id = l.device_id
 JOIN attempts a ON a.id = l.attempt_id WHERE l.state = 'held' AND d.target = :target;
+
+-- name: sweeps_with_waiting
+-- Active sweeps that have waiting runs: what the level-triggered look at dependencies goes through.
+SELECT s.id FROM sweeps s JOIN tallies t ON t.sweep_id = s.id AND t.state = 'waiting'
+WHERE s.state = 'active' AND t.number > 0 ORDER BY s.seq;
+
+-- name: sweeps_unsettled
+-- Active sweeps none of whose runs goes on by itself.
+SELECT s.id, s.campaign_id FROM sweeps s WHERE s.state = 'active' AND NOT EXISTS (SELECT 1 FROM tallies t
+  WHERE t.sweep_id = s.id AND t.state IN ('waiting', 'queued', 'delayed', 'running', 'cancelling') AND t.number > 0)
+ORDER BY s.seq;
+
+-- name: runs_blocked_of_sweep
+SELECT id FROM runs WHERE sweep_id = :sweep_id AND state = 'blocked' AND reason = :reason ORDER BY seq;
+
+-- name: run_blocked
+UPDATE runs SET reason = :reason, detail = :detail WHERE id = :id;
+
+-- name: audit_next_seq
+-- For verify-log, as all audit_ queries: where the log goes on after an event that cannot be decoded.
+SELECT min(seq) FROM events WHERE seq > :after;
+
+-- name: audit_campaigns
+SELECT id, state, gate FROM campaigns;
+
+-- name: audit_sweeps
+SELECT id, state, gate FROM sweeps;
+
+-- name: audit_devices
+SELECT id, state FROM devices;
+
+-- name: audit_runs
+SELECT seq, id, state, sweep_id, attempts, fence FROM runs WHERE seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: audit_attempts
+SELECT fence, id, state, run_id, target, devices FROM attempts WHERE fence > :after ORDER BY fence LIMIT :limit;
+
+-- name: audit_leases
+SELECT attempt_id, device_id, state FROM leases;
+
+-- name: audit_tallies
+SELECT sweep_id, state, number FROM tallies WHERE number <> 0;
+
+-- name: audit_counts
+SELECT sweep_id, state, count(*) FROM runs GROUP BY sweep_id, state;
