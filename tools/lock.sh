@@ -10,10 +10,10 @@ compile() {
         --no-emit-find-links --custom-compile-command "make lock" --output-file "requirements/$output" "$@"
 }
 
-compile uv.txt --group uv
-compile runtime.txt pyproject.toml
-compile dev.txt pyproject.toml --extra postgres --extra digits --group build --group dev --constraint requirements/runtime.txt
-compile bench.txt --group bench --constraint requirements/dev.txt
+compile uv.txt --group uv "$@"
+compile runtime.txt pyproject.toml "$@"
+compile dev.txt pyproject.toml --extra postgres --extra digits --group build --group dev --constraint requirements/runtime.txt "$@"
+compile bench.txt --group bench --constraint requirements/dev.txt "$@"
 if grep -nE '://' requirements/*.txt; then
     echo "lock: an address slipped into the files above" >&2
     exit 1
