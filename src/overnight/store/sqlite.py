@@ -14,11 +14,12 @@ from typing import Any, TypeVar, cast
 import apsw
 
 from overnight.clock import Clock
-from overnight.domain.errors import StoreRefused, StoreUnavailable
+from overnight.domain.errors import Conflict, OvernightError, Refused, StoreRefused, StoreUnavailable
 from overnight.store import queries
 from overnight.store.base import Change, Row, Session
 from overnight.store.filesystem import refuse_unsafe_place
-from overnight.store.ledger import Ledger, read_head
+from overnight.store.groups import Groups, Request, carry_out, fail
+from overnight.store.ledger import read_head
 from overnight.store.migrate import APPLICATION_ID, migrate
 from overnight.store.watch import Watch
 
@@ -53,20 +54,11 @@ class SqliteConnection:
 
 
 @dataclass(slots=True)
-class _Request:
-    change: Change
-    work: Callable[[Session], Any]
-    done: bool = False
-    answer: Any = None
-    error: BaseException | None = None
-
-
-@dataclass(slots=True)
 class _Readers:
     """One read connection per thread, all closed together."""
 
     path: str
-    vfs: str
+    vfs: str | None
     local: threading.local = field(default_factory=threading.local)
     lock: threading.Lock = field(default_factory=threading.Lock)
     opened: list[apsw.Connection] = field(default_factory=list)
@@ -93,13 +85,11 @@ class _Readers:
 class SqliteStore:
     """Facts in one file. Whoever holds the writer lock commits everything that waits, with one sync for all."""
 
-    def __init__(self, path: str, clock: Clock, *, vfs: str = "") -> None:
+    def __init__(self, path: str, clock: Clock, *, vfs: str | None = None) -> None:
         """Open or create the database at `path`; raises StoreRefused with the reason when it cannot be used safely."""
         self._clock = clock
         self._path = path
-        self._queue: list[_Request] = []
-        self._queue_lock = threading.Lock()
-        self._writer_lock = threading.Lock()
+        self._groups = Groups(self._commit)
         self.broken: str | None = None
         self._raw = _open(path, vfs)
         self._connection = SqliteConnection(self._raw)
@@ -112,25 +102,24 @@ class SqliteStore:
         """The clock that stamps events."""
         return self._clock
 
+    @property
+    def waiting(self) -> int:
+        """How many writes wait for the next commit."""
+        return self._groups.waiting
+
     def write(self, change: Change, work: Callable[[Session], T], /) -> T:
         """See `Store.write`."""
-        request = _Request(change, work)
-        with self._queue_lock:
-            self._queue.append(request)
-        with self._writer_lock:
-            if not request.done:
-                with self._queue_lock:
-                    group, self._queue = self._queue, []
-                self._commit(group)
-        if request.error is not None:
-            raise request.error
-        return cast("T", request.answer)
+        return self._groups.submit(change, work)
 
     def read(self, work: Callable[[Session], T], /) -> T:
         """See `Store.read`."""
         connection = self._readers.connection()
-        with connection.raw:
-            return work(Session(connection, self._clock.wall(), Change("reader")))
+        try:
+            with connection.raw:
+                answer = work(Session(connection, self._clock.wall(), Change("reader")))
+        except apsw.Error as error:
+            raise _translated(error) from error
+        return answer
 
     def wait(self, seen: int, timeout: float) -> int:
         """See `Store.wait`."""
@@ -138,75 +127,79 @@ class SqliteStore:
 
     def close(self) -> None:
         """See `Store.close`."""
-        with self._writer_lock:
+        with self._groups.writer_lock:
             self._readers.close()
             self._raw.close(True)
 
-    def _commit(self, group: list[_Request]) -> None:
-        """Carry out the requests of a group in one transaction and mark them done; failures hit only their own request."""
-        try:
-            head = self._attempt(group)
-        except _broken_by() as error:
-            self.broken = f"the database could not be synced: {error}"
-            _fail(group, StoreUnavailable(self.broken, next_step="Restart the server; it recovers from the log."))
-        except apsw.Error as error:
-            _fail(group, _unavailable(error))
-        else:
-            self._watch.advance(head)
-        for request in group:
-            request.done = True
-
-    def _attempt(self, group: list[_Request]) -> int:
+    def _commit(self, group: list[Request]) -> None:
+        """Carry out a group in one transaction; what fails by itself hits only its own request."""
         if self.broken:
-            raise apsw.IOError(self.broken)
+            fail(group, _broken(self.broken))
+            return
+        try:
+            self._watch.advance(self._attempt(group))
+        except LOST_TRUST as error:
+            self.broken = f"the database could not be synced: {error}"
+            fail(group, _broken(self.broken))
+        except apsw.Error as error:
+            fail(group, _translated(error))
+
+    def _attempt(self, group: list[Request]) -> int:
+        """One transaction for all; returns the number of its last event."""
         self._raw.execute("BEGIN IMMEDIATE")
         try:
-            pen = self._run_all(group)
+            session = Session(self._connection, self._clock.wall(), group[0].change)
+            session.pen = read_head(session, self._clock)
+            carry_out(group, session, execute=self._raw.execute, fatal=_is_fatal, translate=_translated)
             self._raw.execute("COMMIT")
         except BaseException:
             if not self._raw.get_autocommit():
                 self._raw.execute("ROLLBACK")
             raise
-        return pen.seq
-
-    def _run_all(self, group: list[_Request]) -> Ledger:
-        session = Session(self._connection, self._clock.wall(), group[0].change)
-        session.pen = read_head(session, self._clock)
-        for request in group:
-            session.change = request.change
-            place = (session.pen.seq, session.pen.hash)
-            self._raw.execute("SAVEPOINT request")
-            try:
-                request.answer = request.work(session)
-            except (apsw.IOError, apsw.FullError, apsw.CorruptError):
-                raise
-            except Exception as error:
-                self._raw.execute("ROLLBACK TO request")
-                session.pen.seq, session.pen.hash = place
-                request.error = _unavailable(error) if isinstance(error, apsw.BusyError) else error
-            self._raw.execute("RELEASE request")
-        return session.pen
+        return session.pen.seq
 
 
-def _broken_by() -> tuple[type[apsw.Error], ...]:
-    """Errors after which nothing may be acknowledged any more: what a failed sync left on disk is unknown (R17)."""
-    return (apsw.IOError, apsw.CorruptError)
+LOST_TRUST = (apsw.IOError, apsw.CorruptError)
+"""Errors after which nothing may be acknowledged any more: what a failed sync left on disk is unknown (R17)."""
 
 
-def _fail(group: list[_Request], error: Exception) -> None:
-    for request in group:
-        request.error = request.error or error
+def _is_fatal(error: Exception) -> bool:
+    """Whether an error concerns the whole transaction, not just the request that met it."""
+    return isinstance(error, (*LOST_TRUST, apsw.FullError))
 
 
-def _unavailable(error: Exception) -> StoreUnavailable:
+def _broken(reason: str) -> StoreUnavailable:
+    return StoreUnavailable(reason, next_step="Restart the server; it recovers from the log.")
+
+
+def _translated(error: Exception) -> Exception:
+    """The domain's error for one of SQLite's, the cause kept; any other error as it is."""
+    if not isinstance(error, apsw.Error):
+        return error
+    found = _explained(error)
+    found.__cause__ = error
+    return found
+
+
+def _explained(error: apsw.Error) -> OvernightError:
+    if isinstance(error, apsw.ConstraintError):
+        return Conflict(f"the database forbids it: {error}", next_step="Look at the present state, then decide anew.")
+    if isinstance(error, (apsw.TooBigError, apsw.MismatchError)):
+        return Refused(f"the database cannot keep this value: {error}", next_step="Send a smaller or plainer value.")
     if isinstance(error, apsw.FullError):
-        return StoreUnavailable("the disk of the database is full", next_step="Free space; nothing was changed, try again.")
+        return StoreUnavailable(
+            "the disk of the database is full", next_step="Free space; nothing was changed, try again."
+        )
     if isinstance(error, apsw.BusyError):
-        return StoreUnavailable("another process holds the database", next_step="Try again; end the other process if it stays.")
-    return StoreUnavailable(f"the database refused: {error}", next_step="Look at the server's log; nothing was changed.")
+        return StoreUnavailable(
+            "another process holds the database", next_step="Try again; end the other process if it stays."
+        )
+    return StoreUnavailable(
+        f"the database refused: {error}", next_step="Look at the server's log; nothing was changed."
+    )
 
 
-def _open(path: str, vfs: str) -> apsw.Connection:
+def _open(path: str, vfs: str | None) -> apsw.Connection:
     version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
     if version < OLDEST_SQLITE:
         raise StoreRefused(
@@ -223,9 +216,13 @@ def _open(path: str, vfs: str) -> apsw.Connection:
     except apsw.NotADBError as error:
         raise StoreRefused(f"{path} is not an SQLite database", next_step="Move the file away.") from error
     except apsw.ReadOnlyError as error:
-        raise StoreRefused(f"{path} cannot be written", next_step="Check owner, mode and mount of its folder.") from error
+        raise StoreRefused(
+            f"{path} cannot be written", next_step="Check owner, mode and mount of its folder."
+        ) from error
     except (apsw.CantOpenError, PermissionError) as error:
-        raise StoreRefused(f"{path} cannot be opened: {error}", next_step="Check owner and mode of its folder.") from error
+        raise StoreRefused(
+            f"{path} cannot be opened: {error}", next_step="Check owner and mode of its folder."
+        ) from error
     except apsw.CorruptError as error:
         raise StoreRefused(f"{path} is damaged: {error}", next_step="Restore a backup.") from error
     return raw
@@ -259,14 +256,11 @@ class _SqliteMigrator:
 
     def version(self) -> int:
         found = self._raw.execute("SELECT value FROM meta WHERE name = 'schema'").fetchall()
-        return int(found[0][0]) if found else 0
+        return int(cast("str", found[0][0])) if found else 0
 
     def apply(self, number: int, statements: Sequence[str]) -> None:
         with self._raw:
             for statement in statements:
                 self._raw.execute(statement)
-            self._raw.execute(
-                "INSERT INTO meta (name, value) VALUES ('schema', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                (str(number),),
-            )
+            self._raw.execute(queries.sqlite()["meta_put"], {"name": "schema", "value": str(number)})
             self._raw.pragma("application_id", APPLICATION_ID)
