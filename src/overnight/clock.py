@@ -39,3 +39,8 @@ class SystemClock:
     def boot(self) -> float:
         """CLOCK_BOOTTIME in seconds."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def pause(seconds: float) -> None:
+    """Sleep; handed as an argument to whatever must wait, so that tests need not."""
+    time.sleep(seconds)

@@ -3,9 +3,11 @@
 OvernightError
 ├── Refused                what was asked is wrong: nothing changed (exit 2, HTTP 4xx)
 │   ├── InvalidFile        a campaign file; lists every problem with its place
+│   ├── InvalidRequest     a field of a request
 │   ├── NotFound           no such thing
 │   ├── Ambiguous          a prefix that fits several things
 │   ├── Conflict           the state of the thing does not allow it
+│   ├── KeyReused          an idempotency key came with a different request before
 │   └── Denied             the actor may not do this
 ├── StoreRefused           the database cannot be used safely: the server does not start
 ├── StoreUnavailable       the database cannot be written now; try again later
@@ -62,6 +64,18 @@ class InvalidFile(Refused):
         )
         self.path = path
         self.problems = tuple(problems)
+
+
+class InvalidRequest(Refused):
+    """A field of a request is wrong; `place` names it."""
+
+    code = "invalid_request"
+
+
+class KeyReused(Refused):
+    """An idempotency key came with a different request before."""
+
+    code = "key_reused"
 
 
 class NotFound(Refused):

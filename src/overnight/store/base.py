@@ -70,7 +70,7 @@ class Session:
         """One named query, once per row of arguments."""
         self.connection.many(query, rows)
 
-    def record(self, kind: str, subject: str, token: int = 0, **payload: Any) -> None:
+    def record(self, kind: str, subject: str, token: int = 0, /, **payload: Any) -> None:
         """Append an event to the log, in this transaction."""
         if self.pen is None:
             raise RuntimeError("a read session cannot record events")

@@ -40,12 +40,12 @@ class SingleRun:
     """Its settings; `cells` is ignored."""
 
 
-def digest_of(plan: CampaignPlan, code: Mapping[str, Any]) -> str:
-    """sha256 of everything that a plan says and of the code's identity: equal for an unchanged file only."""
-    return hashlib.sha256(rows.encode({"plan": asdict(plan), "code": code}).encode()).hexdigest()
+def digest_of(plan: CampaignPlan, path: str) -> str:
+    """sha256 of where a file lies and everything that it says: equal for the same file, unchanged."""
+    return hashlib.sha256(f"{path}\n{repr(plan)}".encode()).hexdigest()
 
 
-def submit(session: Session, plan: CampaignPlan, submission: Submission, rng: random.Random) -> str:
+def submit(session: Session, plan: CampaignPlan, submission: Submission, digest: str, rng: random.Random) -> str:
     """Store a campaign with all its sweeps and runs; returns its id."""
     campaign_id = new_id(rng)
     session.rows(
@@ -53,7 +53,7 @@ def submit(session: Session, plan: CampaignPlan, submission: Submission, rng: ra
         seq=session.value("campaign_last_seq") + 1,
         id=campaign_id,
         name=plan.name,
-        digest=digest_of(plan, submission.code),
+        digest=digest,
         path=submission.path,
         source=submission.source,
         settings=_campaign_settings(plan, submission),

@@ -64,10 +64,11 @@ class Handle:
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """Its process lives. `pid` is known once the job itself was started."""
+    """Its process lives. `pid`, start and boot are known once the job itself was started."""
 
     pid: int | None = None
     started_at: float | None = None
+    boot_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,10 @@ class Target(Protocol):
     @property
     def name(self) -> str:
         """Its name in the configuration."""
+
+    @property
+    def generation(self) -> int:
+        """Grows with every new connection to the host: what was told before it may be incomplete, so observe again."""
 
     def offers(self) -> list[Offer]:
         """The devices that it has now. Raises Unavailable."""

@@ -321,7 +321,7 @@ SELECT id, target, kind, position, uuid, name, memory_mib, state, diagnosis, bus
 -- name: devices_free
 -- Devices of a target that may be given: healthy, not used by strangers, without a live lease.
 SELECT d.id, d.kind, d.position, d.memory_mib, d.name FROM devices d
-WHERE d.target = :target AND d.state = 'healthy' AND d.busy IS NULL AND d.seen_at >= :seen_since
+WHERE d.target = :target AND d.state = 'healthy' AND d.busy IS NULL AND (d.kind = 'slot' OR d.seen_at >= :seen_since)
   AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.device_id = d.id AND l.state = 'held')
 ORDER BY d.kind, d.position;
 
@@ -333,7 +333,7 @@ UPDATE leases SET state = 'released', released_at = :now WHERE attempt_id = :att
 
 -- name: leases_of_ended
 -- Leases whose attempt has ended: kept until the device is proven clean.
-SELECT l.attempt_id, l.device_id, d.uuid FROM leases l JOIN devices d ON d.id = l.device_id JOIN attempts a ON a.id = l.attempt_id
+SELECT l.attempt_id, l.device_id FROM leases l JOIN devices d ON d.id = l.device_id JOIN attempts a ON a.id = l.attempt_id
 WHERE l.state = 'held' AND d.target = :target AND a.state IN ('exited', 'lost', 'refused');
 
 -- name: leases_held
@@ -384,3 +384,39 @@ SELECT sweep_id, state, number FROM tallies WHERE number <> 0;
 
 -- name: audit_counts
 SELECT sweep_id, state, count(*) FROM runs GROUP BY sweep_id, state;
+
+-- name: run_cancelled
+UPDATE runs SET reason = :reason, detail = :detail, ended_at = :now WHERE id = :id;
+
+-- name: runs_live
+SELECT r.id, r.seq, r.campaign_id, r.sweep_id, r.name, r.state, r.reason, r.detail, r.priority, r.config, r.attempts, r.failures,
+  r.interruptions, r.not_before, r.created_at, r.started_at, r.ended_at, r.fence
+FROM attempts a JOIN runs r ON r.id = a.run_id
+WHERE a.state IN ('launching', 'running', 'stopping') ORDER BY a.fence LIMIT :limit;
+
+-- name: runs_queued_before
+-- How many queued runs of the same sweep go first.
+SELECT count(*) FROM runs WHERE sweep_id = :sweep_id AND state = 'queued'
+AND (priority > :priority OR (priority = :priority AND seq < :seq));
+
+-- name: run_unmet_names
+SELECT d.name, d.state FROM run_needs n JOIN runs d ON d.id = n.needs_id
+WHERE n.run_id = :run_id AND d.state <> 'succeeded' ORDER BY d.seq LIMIT 20;
+
+-- name: sweep_unmet_names
+SELECT s.name, s.state FROM sweep_needs n JOIN sweeps s ON s.id = n.needs_id WHERE n.sweep_id = :sweep_id ORDER BY s.seq;
+
+-- name: sweep_states
+SELECT state, number FROM tallies WHERE sweep_id = :sweep_id AND number > 0;
+
+-- name: devices_all
+SELECT id, target, kind, position, uuid, name, memory_mib, state, diagnosis, busy, seen_at FROM devices
+ORDER BY target, kind, position;
+
+-- name: leases_live
+SELECT device_id, attempt_id FROM leases WHERE state = 'held';
+
+-- name: run_first_in_state
+SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
+  interruptions, not_before, created_at, started_at, ended_at, fence
+FROM runs WHERE sweep_id = :sweep_id AND state = :state ORDER BY seq LIMIT 1;

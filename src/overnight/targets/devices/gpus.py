@@ -67,8 +67,9 @@ class GpuProbe:
         return child.pid if child else None
 
     def read(self, timeout: float = 10.0) -> Reading:
-        """The GPUs now, within `timeout` seconds. Never raises for trouble with the driver: every GPU that was seen before
-        is in the reading, with a fault if it does not answer. Until a broken probe is replaced, the last reading stands.
+        """The GPUs now, within `timeout` seconds. Never raises for trouble with the driver: every GPU that was seen
+        before is in the reading, with a fault if it does not answer. Until a broken probe is replaced, the last
+        reading stands.
         """
         deadline = self._clock.boot() + timeout
         if not self._turn.acquire(timeout=max(0.0, timeout)):

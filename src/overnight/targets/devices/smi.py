@@ -77,9 +77,9 @@ def list_gpus() -> list[tuple[int, str, str]]:
     for line in run(["-L"])[1]:
         head, _, tail = line.partition(": ")
         name, _, uuid = tail.partition(" (UUID: ")
-        number = head.removeprefix("GPU ")
-        if uuid and number.isdigit():
-            found.append((int(number), uuid.rstrip(") "), name))
+        place = head.removeprefix("GPU ")
+        if uuid and is_number(place):
+            found.append((int(place), uuid.rstrip(") "), name))
     return found
 
 
@@ -154,7 +154,7 @@ def parse(lines: Sequence[str]) -> list[list[str]]:
 
 
 def is_row(row: Sequence[str]) -> bool:
-    return len(row) >= len(BASIC) and row[0].isdigit() and row[1].startswith(("GPU-", "MIG-"))
+    return len(row) >= len(BASIC) and is_number(row[0]) and row[1].startswith(("GPU-", "MIG-"))
 
 
 def is_number(cell: str) -> bool:

@@ -1,0 +1,192 @@
+"""Puts the parts together: the only module that names concrete adapters."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import overnight
+from overnight.clock import Clock, SystemClock, pause
+from overnight.config import Configuration
+from overnight.daemon.loop import Loop
+from overnight.daemon.sessions import next_session, open_epoch
+from overnight.daemon.world import Place, World
+from overnight.domain.errors import Conflict, StoreRefused
+from overnight.ids import new_token, system_random
+from overnight.service.context import Context, Spot
+from overnight.store.base import Store
+from overnight.store.sqlite import SqliteStore
+from overnight.targets.devices.gpus import GpuProbe
+from overnight.targets.devices.offers import offers
+from overnight.targets.files import LocalFiles
+from overnight.targets.local import LocalTarget
+
+
+class HomeLock:
+    """The right to be the one server of a home; held by an open file, so that it ends with the process however that dies."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Take the lock; Conflict names the pid and address of the server that has it."""
+        home = configuration.home
+        try:
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._descriptor = os.open(configuration.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreRefused(f"{home} cannot be used: {error}", next_step="Check its owner and mode.") from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = holder_of(configuration)
+            os.close(self._descriptor)
+            raise Conflict(
+                f"a server of {home} is running already (pid {holder[0] if holder else 'unknown'})",
+                next_step="Use that one, or end it first.",
+            ) from error
+        self.announce("")
+
+    def announce(self, url: str) -> None:
+        """Write who holds the lock and where it answers."""
+        text = f"{os.getpid()} {url}\n".encode()
+        os.pwrite(self._descriptor, text, 0)
+        os.ftruncate(self._descriptor, len(text))
+
+    def release(self) -> None:
+        """Give the lock back."""
+        os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+
+
+def holder_of(configuration: Configuration) -> tuple[int, str] | None:
+    """(pid, URL or "") of the live server of a home; None when there is none."""
+    try:
+        descriptor = os.open(configuration.lock_file, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        text = os.pread(descriptor, 4096, 0).decode("utf-8", errors="replace")
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid, _, url = text.strip().partition(" ")
+            return (int(pid), url) if pid.isdigit() else None
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def token_of(configuration: Configuration) -> str:
+    """The first admin token of a home, made once, readable by its owner only."""
+    path = configuration.token_file
+    with suppress(FileNotFoundError):
+        if path.stat().st_mode & 0o077:
+            raise StoreRefused(f"{path} is readable by others", next_step=f"Run: chmod 600 {path}")
+        text = path.read_text(encoding="ascii").strip()
+        if text:
+            return text
+    token = new_token()
+    temporary = path.with_name(f"token.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(token + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    return token
+
+
+def open_store(configuration: Configuration, clock: Clock) -> Store:
+    """The store that the configuration names; StoreRefused when it cannot be used."""
+    url = configuration.database_url
+    if url.startswith("sqlite:///"):
+        return SqliteStore(url.removeprefix("sqlite:///"), clock)
+    if url.startswith(("postgresql://", "postgres://")):
+        from overnight.store.postgres import PostgresStore
+
+        return PostgresStore(url, clock)
+    raise StoreRefused(
+        f"OVERNIGHT_DATABASE_URL {url.split(':', maxsplit=1)[0]}:… is of no known kind",
+        next_step="Use sqlite:///PATH or postgresql://…",
+    )
+
+
+@dataclass(slots=True)
+class Plane:
+    """A running control plane without any surface: the store, the loop on its thread, and the context of operations."""
+
+    context: Context
+    lock: HomeLock
+    _store: Store
+    _target: LocalTarget
+    _probe: GpuProbe
+    _stop: threading.Event
+    _thread: threading.Thread
+
+    def close(self) -> None:
+        """End the loop and give everything back; runs go on."""
+        self._stop.set()
+        self.context.wake()
+        self._thread.join()
+        self._target.close()
+        self._probe.close()
+        self._store.close()
+        self.lock.release()
+
+
+def start(configuration: Configuration, *, broken: Callable[[str], None]) -> Plane:
+    """Take the home's lock, open the store and start the loop. `broken` is called when the loop cannot go on."""
+    os.umask(0o077)
+    lock = HomeLock(configuration)
+    try:
+        return _start(configuration, lock, broken)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _start(configuration: Configuration, lock: HomeLock, broken: Callable[[str], None]) -> Plane:
+    clock = SystemClock()
+    store = open_store(configuration, clock)
+    token_of(configuration)
+    open_epoch(store, clock, overnight.__version__)
+    probe = GpuProbe(clock)
+    target = _local_target(configuration, store, clock, probe)
+    files = LocalFiles()
+    runs_folder = configuration.home / "runs"
+    runs_folder.mkdir(mode=0o700, exist_ok=True)
+    rng = system_random()
+    spot = Place(target, files, runs_folder, configuration.local.log_cap_mib * 1024 * 1024)
+    loop = Loop(World(store, {target.name: spot}, clock, rng))
+    target.wake = loop.wake
+    stop = threading.Event()
+    thread = threading.Thread(target=_guarded, args=(loop, stop, broken), name="loop", daemon=True)
+    context = Context(store, {target.name: Spot(target, files)}, configuration, rng, lambda: loop.wake(steered=True))
+    thread.start()
+    return Plane(context, lock, store, target, probe, stop, thread)
+
+
+def _guarded(loop: Loop, stop: threading.Event, broken: Callable[[str], None]) -> None:
+    try:
+        loop.run(stop)
+    except BaseException as error:
+        broken(f"{type(error).__name__}: {error}")
+        raise
+
+
+def _local_target(configuration: Configuration, store: Store, clock: Clock, probe: GpuProbe) -> LocalTarget:
+    local = configuration.local
+
+    def look() -> list[object]:
+        return offers(probe.read(), target="here", slots=local.slots, threshold_mib=local.gpu_free_threshold_mib, ours={})
+
+    return LocalTarget(
+        folder=Path(configuration.home, "runner"),
+        offers=look,  # type: ignore[arg-type]
+        clock=clock,
+        session=lambda floor: next_session(store, floor),
+        pause=pause,
+    )

@@ -1,0 +1,36 @@
+"""What the passes work on: the store, the targets, time and chance."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from overnight.clock import Clock
+from overnight.store.base import Store
+from overnight.targets.base import Files, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A target with the power to look into its attempts' files, and whether its devices must be probed."""
+
+    target: Target
+    files: Files
+    folder: Path
+    """Where the attempts' folders lie, on the target."""
+    log_cap: int | None
+    """Bytes of one attempt's log."""
+
+
+@dataclass(slots=True)
+class World:
+    """Passed to every pass; the simulator makes one out of fakes."""
+
+    store: Store
+    places: Mapping[str, Place]
+    clock: Clock
+    rng: random.Random
+    reachable: set[str] = field(default_factory=set)
+    """Targets whose attempts have been observed since they were last connected: only those get new work."""

@@ -1,0 +1,178 @@
+"""Dependencies between sweeps: as a whole, or cell by cell on parameters that both have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from overnight.domain.plan import CellPlan, SweepNeed
+from overnight.manifest.document import Entry, ListNode, ScalarNode, TableNode
+from overnight.manifest.fields import inside, names_of, wrong
+from overnight.manifest.findings import Findings, listing, suggestion
+from overnight.manifest.scalars import comparable
+
+MAX_LINKS = 1_000_000
+"""Most dependencies between single cells in one file."""
+
+_EXPECTED = "the name of a sweep, a list of names, or {SWEEP: [parameter, ...]}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedNeed:
+    """A dependency and where it stands."""
+
+    need: SweepNeed
+    place: str
+    line: int
+
+
+def read_needs(entry: Entry | None, place: str, findings: Findings) -> tuple[PlacedNeed, ...]:
+    """The dependencies that a sweep declares, unchecked against the other sweeps."""
+    if entry is None:
+        return ()
+    node = entry.value
+    if not isinstance(node, TableNode):
+        names = names_of(node, place, _EXPECTED, findings) or ()
+        if isinstance(node, ListNode):
+            lines = [item.line for item in node.items]
+            return tuple(
+                PlacedNeed(SweepNeed(name), f"{place}[{index}]", line)
+                for index, (name, line) in enumerate(zip(names, lines, strict=False))
+            )
+        return tuple(PlacedNeed(SweepNeed(name), place, entry.line) for name in names)
+    needs: list[PlacedNeed] = []
+    for item in node:
+        here = inside(place, item.key)
+        if isinstance(item.value, ScalarNode) and item.value.value == "all":
+            needs.append(PlacedNeed(SweepNeed(item.key), here, item.line))
+            continue
+        match = _match(item, here, findings)
+        if match is not None:
+            needs.append(PlacedNeed(SweepNeed(item.key, match), here, item.line))
+    return tuple(needs)
+
+
+def _match(item: Entry, place: str, findings: Findings) -> tuple[str, ...] | None:
+    if not isinstance(item.value, ListNode) or not item.value.items:
+        wrong(item.value, place, "a list of parameters that both sweeps have, or `all`", findings)
+        return None
+    return names_of(item.value, place, "the name of a parameter", findings)
+
+
+def check_graph(needs: Mapping[str, Sequence[PlacedNeed]], findings: Findings) -> bool:
+    """Whether every needed sweep exists and none needs itself in the end; notes what is wrong."""
+    before = len(findings)
+    for sweep, declared in needs.items():
+        for one in declared:
+            if one.need.sweep not in needs:
+                guess = suggestion(one.need.sweep, needs) or f"; known are {listing(needs, 20)}"
+                findings.add(one.place, one.line, f"unknown sweep `{one.need.sweep}`{guess}")
+            elif one.need.sweep == sweep:
+                findings.add(one.place, one.line, "a sweep cannot need itself: remove this")
+    for cycle in _cycles(needs):
+        first = next(one for one in needs[cycle[0]] if one.need.sweep == cycle[1])
+        findings.add(
+            first.place, first.line, f"these sweeps wait for each other: {' -> '.join(cycle)}; remove one need"
+        )
+    return len(findings) == before
+
+
+def _cycles(needs: Mapping[str, Sequence[PlacedNeed]]) -> list[list[str]]:
+    """One path for each cycle that a depth-first walk meets, without recursion; self-needs are left out."""
+    finished: set[str] = set()
+    cycles: list[list[str]] = []
+    for start in needs:
+        path: list[str] = []
+        pending: list[tuple[str, bool]] = [(start, False)]
+        while pending:
+            sweep, leaving = pending.pop()
+            if leaving:
+                finished.add(path.pop())
+            elif sweep in path:
+                cycles.append([*path[path.index(sweep) :], sweep])
+            elif sweep not in finished:
+                path.append(sweep)
+                pending.append((sweep, True))
+                wanted = [one.need.sweep for one in needs[sweep] if one.need.sweep in needs]
+                pending.extend((name, False) for name in wanted if name != sweep)
+    return cycles
+
+
+def link_cells(
+    cells: Mapping[str, Sequence[CellPlan]],
+    needs: Mapping[str, Sequence[PlacedNeed]],
+    single: Mapping[str, frozenset[str]],
+    findings: Findings,
+) -> dict[str, tuple[CellPlan, ...]]:
+    """The cells with the names of those they wait for.
+
+    `single[sweep]` are the sweeps whose run folder a template of `sweep` uses, so that exactly one cell must match. A
+    sweep without cells here could not be read; what needs it is left as it is.
+    """
+    links = 0
+    linked: dict[str, tuple[CellPlan, ...]] = {}
+    for sweep, own in cells.items():
+        found: list[tuple[str, ...]] = [()] * len(own)
+        for one in needs[sweep]:
+            others = cells.get(one.need.sweep)
+            if one.need.match is None or others is None:
+                continue
+            matches = _matches(own, others, one, single[sweep], findings)
+            links += sum(map(len, matches))
+            if links > MAX_LINKS:
+                message = f"more than {MAX_LINKS:,} dependencies between cells: match on more parameters, or need `all`"
+                findings.add(one.place, one.line, message)
+                return linked
+            found = [(*before, *more) if before else more for before, more in zip(found, matches, strict=True)]
+        linked[sweep] = tuple(
+            replace(cell, needs=names) if names else cell for cell, names in zip(own, found, strict=True)
+        )
+    return linked
+
+
+def _matches(
+    own: Sequence[CellPlan], others: Sequence[CellPlan], one: PlacedNeed, single: frozenset[str], findings: Findings
+) -> list[tuple[str, ...]]:
+    """For each cell the names of the other sweep's cells that agree with it; empty when names are wrong."""
+    match = one.need.match or ()
+    nothing: list[tuple[str, ...]] = [()] * len(own)
+    if not _have(match, own, "this sweep", one, findings) or not _have(
+        match, others, f"`{one.need.sweep}`", one, findings
+    ):
+        return nothing
+    index: dict[tuple[object, ...], list[str]] = {}
+    for other in others:
+        index.setdefault(_agreement(other, match), []).append(other.name)
+    names = {key: tuple(value) for key, value in index.items()}
+    matches = [names.get(_agreement(cell, match), ()) for cell in own]
+    _check_matches(own, matches, one, one.need.sweep in single, findings)
+    return matches
+
+
+def _have(match: Sequence[str], cells: Sequence[CellPlan], whose: str, one: PlacedNeed, findings: Findings) -> bool:
+    missing = [name for name in match if any(name not in cell.parameters for cell in cells)]
+    for name in missing:
+        findings.add(
+            one.place,
+            one.line,
+            f"`{name}` is not a parameter of every cell of {whose}: match on others, or write `all`",
+        )
+    return not missing
+
+
+def _check_matches(
+    own: Sequence[CellPlan], matches: Sequence[tuple[str, ...]], one: PlacedNeed, single: bool, findings: Findings
+) -> None:
+    on, other = ", ".join(one.need.match or ()), one.need.sweep
+    alone = [cell.name for cell, names in zip(own, matches, strict=True) if not names]
+    if alone:
+        message = f"no cell of `{other}` has the {on} of {listing(alone)}: add it there, or exclude these cells"
+        findings.add(one.place, one.line, message)
+    several = [cell.name for cell, names in zip(own, matches, strict=True) if len(names) > 1]
+    if single and several:
+        message = f"${{needs.{other}}} means one run, but several cells of `{other}` match {listing(several)} on {on}"
+        findings.add(one.place, one.line, f"{message}: match on more parameters")
+
+
+def _agreement(cell: CellPlan, match: Sequence[str]) -> tuple[object, ...]:
+    return tuple([comparable(cell.parameters[name]) for name in match])

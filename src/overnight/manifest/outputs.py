@@ -1,0 +1,133 @@
+"""Outputs: where they may lie, and which of them two runs would both write.
+
+Two outputs collide when they are equal paths, when a pattern matches a path, or when two patterns can match one path.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from overnight.domain.plan import CellPlan
+from overnight.manifest.findings import Findings, listing, quoted
+from overnight.manifest.patterns import Pattern, meet
+from overnight.manifest.settings import SourceText
+
+MAX_COMPARISONS = 300_000
+"""Most pairs of outputs that are compared character by character in one file."""
+MAX_GROUPS = 5
+"""So many collisions of one place are written out; the rest are counted."""
+
+_RUN_DIR = "${run_dir}"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output of one cell, as an absolute path or pattern."""
+
+    path: str
+    cell: str
+    source: SourceText
+
+
+def resolve_outputs(
+    cells: Sequence[CellPlan], sources: Sequence[SourceText], workdir: str, findings: Findings
+) -> list[Output]:
+    """Every output that lies outside of the run's own folder; notes those that lie where they must not."""
+    resolved: list[Output] = []
+    for cell in cells:
+        for text, source in zip(cell.outputs, sources, strict=True):
+            problem = _misplaced(text)
+            if problem:
+                message = f"the output {quoted(text)} of `{cell.name}` {problem}"
+                findings.add(source.place, source.line, message, topic=problem)
+            elif not text.startswith(_RUN_DIR):
+                # `$${x}` is still escaped here; two texts are equal exactly when what they stand for is equal.
+                resolved.append(Output(posixpath.normpath(posixpath.join(workdir, text)), cell.name, source))
+    return resolved
+
+
+def _misplaced(text: str) -> str:
+    """What is wrong with the place of an output; empty text when nothing is."""
+    if not text.strip():
+        return "is empty: name a file"
+    if "\0" in text:
+        return "has a NUL character: remove it"
+    own = text.startswith(_RUN_DIR)
+    rest = text.removeprefix(_RUN_DIR) if own else text
+    if own and rest and not rest.startswith("/"):
+        return "goes on after ${run_dir} without a /: add one"
+    if _RUN_DIR in rest.replace(f"${_RUN_DIR}", ""):
+        return "has ${run_dir} in the middle: it is a whole path, so put it at the beginning"
+    # An absolute path is meant as it stands; only relative ones and the run's own folder can be left by "..".
+    relative = (
+        posixpath.normpath(rest.lstrip("/") or ".") if own or not rest.startswith("/") else posixpath.normpath(rest)
+    )
+    if relative == ".." or relative.startswith("../"):
+        return f"leaves the {'run folder' if own else 'working directory'} through ..: name a file inside"
+    return "is a folder, not a file: name the file in it" if relative in (".", "/", "//") else ""
+
+
+def check_collisions(outputs: Sequence[Output], findings: Findings) -> None:
+    """Note every two cells that would write the same file."""
+    writers: dict[str, dict[str, Output]] = {}
+    for output in outputs:
+        writers.setdefault(output.path, {}).setdefault(output.cell, output)
+    groups = [list(cells.values()) for cells in writers.values() if len(cells) > 1]
+    _report(groups, findings)
+    first = [next(iter(cells.values())) for cells in writers.values()]
+    patterns = [(Pattern.of(output.path), output) for output in first]
+    if any(pattern.wild for pattern, _ in patterns):
+        _check_patterns(patterns, writers, findings)
+
+
+def _report(groups: Iterable[Sequence[Output]], findings: Findings) -> None:
+    """One problem for each group at a place, the first few of them."""
+    counts: dict[str, list[Sequence[Output]]] = {}
+    for group in groups:
+        counts.setdefault(group[-1].source.place, []).append(group)
+    for place, found in counts.items():
+        for group in found[:MAX_GROUPS]:
+            cells = listing(output.cell for output in group)
+            paths = " and ".join(quoted(path) for path in dict.fromkeys(output.path for output in group))
+            same = "the same file" if len({output.path for output in group}) == 1 else "files that can be the same:"
+            message = f"{cells} write {same} {paths}: use the parameters or ${{run_dir}} in the output"
+            findings.add(place, group[-1].source.line, message)
+        if len(found) > MAX_GROUPS:
+            message = f"{len(found) - MAX_GROUPS:,} more outputs collide in the same way"
+            findings.add(place, found[-1][-1].source.line, message)
+
+
+def _check_patterns(
+    patterns: Sequence[tuple[Pattern, Output]], writers: dict[str, dict[str, Output]], findings: Findings
+) -> None:
+    """Compare each output with those whose literal beginning its own begins with, if one of the two is a pattern."""
+    ordered = sorted(patterns, key=lambda item: item[0].start)
+    above: list[list[tuple[Pattern, Output]]] = []
+    compared = 0
+    groups: list[Sequence[Output]] = []
+    for pattern, output in ordered:
+        while above and not pattern.start.startswith(above[-1][0][0].start):
+            above.pop()
+        for level in above:
+            for other, others in level:
+                compared += 1
+                if not (pattern.wild or other.wild) or not pattern.ends_like(other):
+                    continue
+                if _two_cells(writers[others.path], writers[output.path]) and meet(other, pattern):
+                    groups.append((others, output))
+        if compared > MAX_COMPARISONS:
+            message = "too many outputs with patterns to compare: let each begin with what tells the cells apart"
+            findings.add(output.source.place, output.source.line, message)
+            break
+        if above and above[-1][0][0].start == pattern.start:
+            above[-1].append((pattern, output))
+        else:
+            above.append([(pattern, output)])
+    _report(groups, findings)
+
+
+def _two_cells(one: dict[str, Output], other: dict[str, Output]) -> bool:
+    """Whether the outputs belong to two cells; those of one cell may meet."""
+    return len(one.keys() | other.keys()) > 1

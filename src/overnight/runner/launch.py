@@ -1,0 +1,88 @@
+"""What a server asks to be started."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+class LaunchError(ValueError):
+    """A launch misses something or has the wrong type; the message names the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One attempt: what to run, where, and its limits. Seconds and bytes; None is no limit."""
+
+    attempt: str
+    run: str
+    number: int
+    fence: int
+    argv: tuple[str, ...]
+    env: Mapping[str, str | None]
+    cwd: str
+    folder: str
+    time_limit: float | None
+    grace: float
+    log_cap: int | None
+
+
+class _Field(NamedTuple):
+    kinds: tuple[type, ...]
+    what: str
+
+
+_FIELDS = {
+    "attempt": _Field((str,), "a text"),
+    "run": _Field((str,), "a text"),
+    "number": _Field((int,), "an integer"),
+    "fence": _Field((int,), "an integer"),
+    "argv": _Field((list,), "a list of texts"),
+    "env": _Field((dict,), "an object"),
+    "cwd": _Field((str,), "a text"),
+    "folder": _Field((str,), "a text"),
+    "time_limit": _Field((int, float, type(None)), "seconds or null"),
+    "grace": _Field((int, float), "seconds"),
+    "log_cap": _Field((int, type(None)), "bytes or null"),
+}
+
+
+def from_wire(wire: Any) -> Launch:
+    """Return the launch in a decoded JSON value. Raises LaunchError; unknown keys are left alone."""
+    if not isinstance(wire, dict):
+        raise LaunchError("A launch must be an object.")
+    values = {name: _value(wire, name, field) for name, field in _FIELDS.items()}
+    argv = values["argv"]
+    if not argv or not all(isinstance(word, str) for word in argv):
+        raise LaunchError("argv must be a list of at least one text.")
+    if not all(isinstance(value, (str, type(None))) for value in values["env"].values()):
+        raise LaunchError("env must map names to texts or null.")
+    _check_places(values)
+    _check_limits(values)
+    values["argv"] = tuple(argv)
+    return Launch(**values)
+
+
+def _value(wire: dict[str, Any], name: str, field: _Field) -> Any:
+    try:
+        value = wire[name]
+    except KeyError:
+        raise LaunchError(f"{name} is missing; it must be {field.what}.") from None
+    if not isinstance(value, field.kinds) or value is True or value is False:
+        raise LaunchError(f"{name} must be {field.what}.")
+    return value
+
+
+def _check_places(values: dict[str, Any]) -> None:
+    if not values["attempt"] or "\0" in values["attempt"]:
+        raise LaunchError("attempt must be a text without NUL that is not empty.")
+    for name in ("cwd", "folder"):
+        if not values[name].startswith("/") or "\0" in values[name]:
+            raise LaunchError(f"{name} must be an absolute path.")
+
+
+def _check_limits(values: dict[str, Any]) -> None:
+    for name in ("time_limit", "grace", "log_cap"):
+        value = values[name]
+        if value is not None and not (math.isfinite(value) and value >= 0):
+            raise LaunchError(f"{name} must be finite and not negative.")

@@ -1,0 +1,188 @@
+"""What a server may ask: one method per operation, a request in, the fields of the reply out."""
+
+import json
+import math
+import os
+from collections.abc import Callable
+from typing import Any
+
+from . import PROTOCOL_VERSION, journal, launch, processes, record
+from .attempts import Attempts
+from .connection import Connection
+from .identity import Stat
+from .journal import Journal
+from .launch import Launch, LaunchError
+from .ledger import Entry, Ledger, State
+from .order import StopOrder
+from .protocol import Message, ProtocolError
+
+
+class Operations:
+    """Answers requests. Every method raises ProtocolError for a request that is wrong."""
+
+    def __init__(self, state_dir: str, boot_id: str, ledger: Ledger, book: Journal, attempts: Attempts) -> None:
+        self._state_dir = state_dir
+        self._boot_id = boot_id
+        self._ledger = ledger
+        self._journal = book
+        self._attempts = attempts
+        self._table: dict[str, Callable[[Message], Message]] = {
+            "start": self._start,
+            "observe": self._observe,
+            "stop": self._stop,
+            "forget": self._forget,
+            "owned": self._owned,
+            "ping": lambda _request: {},
+        }
+
+    def answer(self, connection: Connection, request: Message) -> Message:
+        """Carry out one request and return what the reply says beside id and ok."""
+        name = request.get("op")
+        if name == "hello":
+            return self._hello(connection, request)
+        if connection.session is None:
+            raise ProtocolError("hello_first", "The first request of a connection must be hello.")
+        operation = self._table.get(name) if isinstance(name, str) else None
+        if operation is None:
+            raise ProtocolError("unknown_op", f"There is no operation {name!r}.")
+        return operation(request)
+
+    def _hello(self, connection: Connection, request: Message) -> Message:
+        session = _field(request, "session", int)
+        if session <= self._ledger.session:
+            raise ProtocolError("stale_session", f"Session {self._ledger.session} has been here; {session} is old.")
+        self._journal.note(journal.session_line(session))
+        try:
+            self._journal.write()
+        except OSError as error:
+            raise ProtocolError("journal", f"The journal cannot be written: {error}.") from error
+        self._ledger.session = connection.session = session
+        return {
+            "version": PROTOCOL_VERSION,
+            "boot_id": self._boot_id,
+            "pid": os.getpid(),
+            "highest_fence": self._ledger.highest_fence,
+            "owned": list(self._ledger.entries),
+        }
+
+    def _start(self, request: Message) -> Message:
+        results: dict[str, Message] = {}
+        new: list[tuple[Launch, dict[str, Any]]] = []
+        for wire in _field(request, "launches", list):
+            name = wire.get("attempt") if isinstance(wire, dict) else None
+            if not isinstance(name, str):
+                raise ProtocolError("bad_request", "Every launch must be an object with an attempt.")
+            try:
+                asked = self._admit(wire)
+                results[name] = {"ok": True}
+                if asked is not None and all(asked.run != other.run for other, _ in new):
+                    new.append((asked, wire))
+            except ProtocolError as error:
+                results[name] = {"ok": False, "error": error.wire()}
+        for name, refusal in self._attempts.accept(new).items():
+            results[name] = {"ok": False, "error": refusal.wire()}
+        return {"results": results}
+
+    def _admit(self, wire: dict[str, Any]) -> Launch | None:
+        """Return the launch if it is to be started, None if it was accepted before."""
+        try:
+            asked = launch.from_wire(wire)
+        except LaunchError as error:
+            raise ProtocolError("bad_launch", str(error)) from error
+        if self._ledger.is_known(asked):
+            return None
+        if os.path.lexists(asked.folder):
+            raise ProtocolError("already_started", f"The folder {asked.folder} is there: it was started before.")
+        return asked
+
+    def _observe(self, request: Message) -> Message:
+        states: dict[str, Message] = {}
+        marks: dict[str, list[Stat]] | None = None
+        for item in _field(request, "attempts", list):
+            if not isinstance(item, dict):
+                raise ProtocolError("bad_request", "Every observed attempt must be an object.")
+            name = _field(item, "attempt", str)
+            entry = self._ledger.entries.get(name)
+            if entry is not None and entry.fence == _field(item, "fence", int):
+                states[name] = _state(entry)
+                continue
+            if marks is None:
+                marks = processes.marked(self._state_dir)
+            states[name] = self._look_for(item, name, marks.get(name, []))
+        return {"states": states}
+
+    def _look_for(self, item: Message, name: str, found: list[Stat]) -> Message:
+        """Tell what is left of an attempt that the journal does not know."""
+        folder, fence, boot_id = _field(item, "folder", str), _field(item, "fence", int), item.get("boot_id")
+        try:
+            text_of_record = record.read(folder, name, fence)
+            os.lstat(folder)
+            there = True
+        except (FileNotFoundError, NotADirectoryError):
+            there = False
+        except (OSError, ValueError) as error:
+            return {"state": "unknown", "proof": f"The folder {folder} cannot be read: {error}."}
+        if there and text_of_record is not None:
+            return {"state": "ended", "record": json.loads(text_of_record)}
+        if boot_id is not None and boot_id != self._boot_id:
+            return {"state": "dead", "proof": f"The machine was started anew: boot {boot_id} is now {self._boot_id}."}
+        if found:
+            return self._adopt_stray(name, fence, folder, found)
+        if there:
+            return {"state": "dead", "proof": "Its folder holds no record and no process of it is left."}
+        return {"state": "absent"}
+
+    def _adopt_stray(self, name: str, fence: int, folder: str, found: list[Stat]) -> Message:
+        if name not in self._ledger.entries:
+            entry = Entry(name, "", fence, folder, 0.0, None, None, None, State.ALIVE)
+            self._ledger.add(entry)
+            self._journal.note(journal.accepted_line(entry))
+            self._attempts.settle(entry)
+        return {"state": "alive", "pid": found[0].pid, "start_time": found[0].start_time}
+
+    def _stop(self, request: Message) -> Message:
+        grace = _field(request, "grace", (int, float))
+        if not (math.isfinite(grace) and grace >= 0):
+            raise ProtocolError("bad_request", "grace must be finite and not negative.")
+        entry = self._ledger.entries.get(_field(request, "attempt", str))
+        if entry is not None:
+            self._attempts.stop(entry, StopOrder(float(grace), _field(request, "reason", str)))
+        return {}
+
+    def _forget(self, request: Message) -> Message:
+        names = _field(request, "attempts", list)
+        if not all(isinstance(name, str) for name in names):
+            raise ProtocolError("bad_request", "attempts must be a list of texts.")
+        done = self._ledger.forget(names)
+        if done:
+            self._journal.note(journal.forgotten_line(done))
+        return {"forgotten": done}
+
+    def _owned(self, _request: Message) -> Message:
+        return {
+            "attempts": {
+                name: {
+                    "run": entry.run,
+                    "fence": entry.fence,
+                    "folder": entry.folder,
+                    "state": _state(entry)["state"],
+                    "pid": entry.pid,
+                }
+                for name, entry in self._ledger.entries.items()
+            }
+        }
+
+
+def _state(entry: Entry) -> Message:
+    if entry.state is State.ENDED and entry.record is not None:
+        return {"state": "ended", "record": json.loads(entry.record)}
+    if entry.state is State.DEAD:
+        return {"state": "dead", "proof": entry.proof}
+    return {"state": "alive", "pid": entry.pid, "start_time": entry.start_time}
+
+
+def _field(message: Message, name: str, kind: type | tuple[type, ...]) -> Any:
+    value = message.get(name)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ProtocolError("bad_request", f"{name} is missing or has the wrong type.")
+    return value

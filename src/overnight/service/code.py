@@ -1,0 +1,73 @@
+"""The identity of the code that runs will execute: git commit and difference, or a hash of the folder's content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+GIT_SECONDS = 10.0
+"""Longest wait for one git command."""
+DIFF_BYTES = 256 * 1024
+"""Bytes of the difference that are kept as text; its hash covers all of it."""
+HASHED_FILES, HASHED_BYTES = 2_000, 64 * 1024 * 1024
+"""A folder without git is hashed up to this many files and bytes; beyond that only names, sizes and times are."""
+
+
+def identify(folder: str) -> dict[str, Any]:
+    """What code lies in `folder`, as far as that can be told within seconds; never raises for an odd folder."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is not None:
+        return _of_repository(folder, commit.decode().strip())
+    return _of_content(Path(folder))
+
+
+def _of_repository(folder: str, commit: str) -> dict[str, Any]:
+    difference = _git(folder, "diff", "--no-color", "--no-ext-diff", "HEAD", "--", ".") or b""
+    untracked = _git(folder, "ls-files", "--others", "--exclude-standard", "--", ".") or b""
+    return {
+        "kind": "git",
+        "commit": commit,
+        "dirty": bool(difference),
+        "diff_sha256": hashlib.sha256(difference).hexdigest() if difference else None,
+        "diff": difference[:DIFF_BYTES].decode("utf-8", errors="replace"),
+        "untracked_files": len(untracked.splitlines()),
+    }
+
+
+def _git(folder: str, *arguments: str) -> bytes | None:
+    command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", folder, *arguments]
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=GIT_SECONDS, check=False, env=environment)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _of_content(folder: Path) -> dict[str, Any]:
+    digest, files, size, whole = hashlib.sha256(), 0, 0, True
+    for path in _walk(folder):
+        try:
+            found = path.stat()
+            files, size = files + 1, size + found.st_size
+            whole = files <= HASHED_FILES and size <= HASHED_BYTES
+            content = hashlib.sha256(path.read_bytes()).hexdigest() if whole else f"{found.st_size} {found.st_mtime_ns}"
+        except OSError as error:
+            content = type(error).__name__
+        digest.update(f"{path.relative_to(folder)}\0{content}\n".encode(errors="surrogateescape"))
+        if files > 10 * HASHED_FILES:
+            break
+    return {"kind": "content", "sha256": digest.hexdigest(), "files": files, "whole": whole}
+
+
+def _walk(folder: Path) -> list[Path]:
+    found: list[Path] = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
+        found += [Path(root, name) for name in sorted(names) if Path(root, name).is_file()]
+        if len(found) > 10 * HASHED_FILES:
+            break
+    return found

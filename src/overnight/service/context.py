@@ -1,0 +1,38 @@
+"""What every operation works with."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from overnight.config import Configuration
+from overnight.store.base import Change, Store
+from overnight.targets.base import Files, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A target as the service needs it: to ask what it has, and to read logs there."""
+
+    target: Target
+    files: Files
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts of a running server, and who is asking."""
+
+    store: Store
+    spots: Mapping[str, Spot]
+    configuration: Configuration
+    rng: random.Random
+    wake: Callable[[], None]
+    """Tells the loop that an actor changed something."""
+    change: Change = Change("admin")
+
+    @property
+    def runs_folder(self) -> Path:
+        """Where the attempts' folders lie on this machine."""
+        return self.configuration.home / "runs"

@@ -1,0 +1,52 @@
+"""Carries out an operation of the table: validates the request, replays answers to repeated keys, translates errors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from overnight.domain.errors import InvalidRequest, NotFound
+from overnight.service.context import Context
+from overnight.service.requests import Request
+from overnight.service.table import BY_NAME, Operation
+from overnight.service.views import View
+
+
+def perform(context: Context, name: str, fields: Mapping[str, Any], *, key: str | None = None) -> View:
+    """Answer one operation by name; raises the errors of `domain.errors`.
+
+    With an idempotency `key` a change happens once: a repeated request gets the first answer again (R20).
+    """
+    operation = BY_NAME.get(name)
+    if operation is None:
+        raise NotFound(f"there is no operation {name!r}", next_step="See the list of operations in the documentation.")
+    return carry_out(context, operation, parse(operation, fields), key=key)
+
+
+def parse(operation: Operation, fields: Mapping[str, Any]) -> Request:
+    """The request as its model; InvalidRequest names the first field that is wrong."""
+    try:
+        return operation.request.model_validate(dict(fields))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or operation.name
+        raise InvalidRequest(f"{place}: {first['msg']}", place=place, next_step="Correct the field and ask again.") from error
+
+
+def carry_out(context: Context, operation: Operation, request: Request, *, key: str | None = None) -> View:
+    """Do what a validated request asks; see `perform`."""
+    if key is None or not operation.changes:
+        return operation.work(context, request)
+    fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+    store = OnceStore(context.store, context.change.actor, operation.name, key, fingerprint)
+    return operation.work(replace(context, store=store), request)
+
+
+def encode(answer: View) -> str:
+    """An answer as JSON text."""
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,219 @@
+"""Operations that look: listings, one thing whole, logs, events, status, explanations. None of them changes anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from overnight.domain.errors import NotFound
+from overnight.domain.nouns import Attempt, Run
+from overnight.domain.states import FINAL_RUN
+from overnight.planner.explain import Explanation, Situation, explain
+from overnight.planner.place import Head
+from overnight.service import views
+from overnight.service.context import Context
+from overnight.service.lanes import lane_of
+from overnight.service.requests import EventRange, LogRange, Nothing, One, Page, RunPage
+from overnight.service.views import View
+from overnight.store import campaigns, rows, runs
+from overnight.store.base import Session
+
+NEWEST = 2**62
+"""A cursor before which everything lies."""
+
+
+def list_campaigns(context: Context, request: Page) -> View:
+    """Campaigns, newest first, and the runs outside any campaign."""
+
+    def read(session: Session) -> View:
+        found = list(campaigns.latest(session, request.limit, request.before or NEWEST))
+        alone = session.rows("runs_alone", before=request.before or NEWEST, limit=request.limit)
+        return {
+            "campaigns": [views.campaign(it, campaigns.counts(session, it.id)) for it in found],
+            "runs": [views.run(rows.run(row)) for row in alone],
+        }
+
+    return context.store.read(read)
+
+
+def list_runs(context: Context, request: RunPage) -> View:
+    """Runs, newest first; of a campaign or sweep in submission order."""
+
+    def read(session: Session) -> View:
+        before, limit = request.before, request.limit
+        if request.campaign:
+            noun, thing = campaigns.resolve(session, request.campaign)
+            campaigns.require(noun, "campaign", request.campaign)
+            found = session.rows("runs_of_campaign", campaign_id=thing, after=before or 0, limit=limit)
+        elif request.sweep:
+            noun, thing = campaigns.resolve(session, request.sweep)
+            campaigns.require(noun, "sweep", request.sweep)
+            found = session.rows("runs_of_sweep", sweep_id=thing, after=before or 0, limit=limit)
+        else:
+            query = "runs_alone" if request.alone else "runs_latest"
+            found = session.rows(query, before=before or NEWEST, limit=limit)
+        listed = [views.run(rows.run(row)) for row in found]
+        return {"runs": listed, "next": listed[-1]["seq"] if len(listed) == limit else None}
+
+    return context.store.read(read)
+
+
+def show(context: Context, request: One) -> View:
+    """One campaign, sweep or run with everything that belongs to it."""
+
+    def read(session: Session) -> View:
+        noun, thing = campaigns.resolve(session, request.id)
+        if noun == "campaign":
+            return _show_campaign(session, thing)
+        if noun == "sweep":
+            return {"kind": "sweep", **views.sweep(campaigns.get_sweep(session, thing), campaigns.sweep_counts(session, thing))}
+        return _show_run(session, runs.get(session, thing))
+
+    return context.store.read(read)
+
+
+def _show_campaign(session: Session, campaign_id: str) -> View:
+    listed = [views.sweep(it, campaigns.sweep_counts(session, it.id)) for it in campaigns.sweeps_of(session, campaign_id)]
+    shown = views.campaign(campaigns.get(session, campaign_id), campaigns.counts(session, campaign_id))
+    return {"kind": "campaign", **shown, "sweeps": listed, "source": session.value("campaign_source", id=campaign_id)}
+
+
+def _show_run(session: Session, run: Run) -> View:
+    sweep = campaigns.get_sweep(session, run.sweep_id)
+    needs = [{"id": row[0], "name": row[1], "state": row[3]} for row in session.rows("run_needs", run_id=run.id)]
+    shared = views.sweep(sweep, {})
+    return {
+        "kind": "run",
+        **views.run(run),
+        "frozen": {
+            **views.frozen(run),
+            **{name: shared[name] for name in ("workdir", "resources", "retry", "time_limit", "grace", "environment")},
+            "code": dict(campaigns.get(session, run.campaign_id).code) if run.campaign_id else None,
+        },
+        "needs": needs,
+        "attempts_made": [views.attempt(it) for it in runs.attempts(session, run.id)],
+        "results": views.metrics(runs.results(session, run.id)),
+    }
+
+
+def log(context: Context, request: LogRange) -> View:
+    """Part of an attempt's log as text; bytes that are no UTF-8 are replaced. `done`: nothing more will be written."""
+    run, attempt = context.store.read(lambda session: find_attempt(session, request.id, request.attempt))
+    if attempt is None:
+        return {"id": run.id, "attempt": None, "content": "", "next_offset": 0, "done": run.state in FINAL_RUN}
+    data, following = context.spots[attempt.target].files.log(attempt.folder, request.offset, request.limit)
+    return {
+        "id": run.id,
+        "attempt": attempt.number,
+        "content": data.decode("utf-8", errors="replace"),
+        "next_offset": following,
+        "done": len(data) < request.limit and attempt.ended_at is not None and run.state in FINAL_RUN,
+    }
+
+
+def find_attempt(session: Session, text: str, number: int | None) -> tuple[Run, Attempt | None]:
+    """A run and one attempt of it: the numbered one, or the newest; None when it has none yet."""
+    noun, thing = campaigns.resolve(session, text)
+    campaigns.require(noun, "run", text)
+    made = runs.attempts(session, thing)
+    if number is None:
+        return runs.get(session, thing), made[-1] if made else None
+    chosen = next((attempt for attempt in made if attempt.number == number), None)
+    if chosen is None:
+        raise NotFound(f"run {thing} has no attempt {number}", next_step=f"See its attempts with: overnight show {thing}")
+    return runs.get(session, thing), chosen
+
+
+def events(context: Context, request: EventRange) -> View:
+    """Events after a cursor, oldest first; waits for a first one if asked to."""
+    if request.after is not None and request.wait > 0:
+        context.store.wait(request.after, request.wait)
+
+    def read(session: Session) -> View:
+        if request.subject is not None:
+            _, thing = campaigns.resolve(session, request.subject)
+            found = session.rows("events_of", subject=thing, after=request.after or 0, limit=request.limit)
+        elif request.after is None:
+            found = session.rows("events_last", limit=request.limit)[::-1]
+        else:
+            found = session.rows("events_after", after=request.after, limit=request.limit)
+        listed = [views.event(rows.event(row)) for row in found]
+        return {"events": listed, "next": listed[-1]["seq"] if listed else request.after or 0}
+
+    return context.store.read(read)
+
+
+def status(context: Context, _: Nothing) -> View:
+    """What goes on now: devices and who holds them, live runs, active campaigns."""
+
+    def read(session: Session) -> View:
+        held = dict(session.rows("leases_live"))
+        live = [rows.run(row) for row in session.rows("runs_live", limit=10_000)]
+        active = [rows.campaign(row) for row in session.rows("campaigns_active")]
+        return {
+            "now": session.now,
+            "home": str(context.configuration.home),
+            "devices": [views.device(rows.device(row), held.get(row[0])) for row in session.rows("devices_all")],
+            "running": [views.run(run) for run in live],
+            "campaigns": [views.campaign(it, campaigns.counts(session, it.id)) for it in active],
+            "last_event": (session.row("event_head") or (0,))[0],
+        }
+
+    return context.store.read(read)
+
+
+def explain_thing(context: Context, request: One) -> View:
+    """The one reason why a run, or each kind of run of a campaign or sweep, is where it is."""
+
+    def read(session: Session) -> View:
+        noun, thing = campaigns.resolve(session, request.id)
+        if noun == "run":
+            return {"id": thing, "kind": "run", **_explained(session, runs.get(session, thing))}
+        if noun == "sweep":
+            sweeps = [campaigns.get_sweep(session, thing)]
+        else:
+            sweeps = campaigns.sweeps_of(session, thing)
+        reasons = [reason for sweep in sweeps for reason in _explain_sweep(session, sweep.id)]
+        return {"id": thing, "kind": noun, "reasons": reasons}
+
+    return context.store.read(read)
+
+
+def _explain_sweep(session: Session, sweep_id: str) -> list[View]:
+    """One explanation per state of the sweep that is not success, with the first run in it as the example."""
+    found = []
+    for state, number in sorted(campaigns.sweep_counts(session, sweep_id).items()):
+        if state == "succeeded":
+            continue
+        row = session.row("run_first_in_state", sweep_id=sweep_id, state=state)
+        if row:
+            run = rows.run(row)
+            found.append({"state": state, "runs": number, "example": run.id, "name": run.name, **_explained(session, run)})
+    return found
+
+
+def _explained(session: Session, run: Run) -> View:
+    it: Explanation = explain(situation_of(session, run))
+    return {"state": run.state, "code": it.code, "reason": it.sentence, "next": list(it.next)}
+
+
+def situation_of(session: Session, run: Run) -> Situation:
+    """Everything that decides what happens to a run."""
+    sweep = campaigns.get_sweep(session, run.sweep_id)
+    made = runs.attempts(session, run.id)
+    unmet: list[Any] = session.rows("run_unmet_names", run_id=run.id)
+    if run.state == "waiting":
+        whole = session.rows("sweep_unmet_names", sweep_id=sweep.id)
+        unmet += [(name, state) for name, state in whole if state != "settled"]
+    head = Head(run.id, run.seq, run.priority, run.attempts, run.created_at)
+    ahead = session.value("runs_queued_before", sweep_id=sweep.id, priority=run.priority, seq=run.seq)
+    return Situation(
+        run=run,
+        sweep=sweep,
+        lane=lane_of(session, sweep, (head,), {}),
+        attempt=made[-1] if made else None,
+        unmet=unmet,
+        devices=[rows.device(row) for row in session.rows("devices_all")],
+        held=dict(session.rows("leases_live")),
+        ahead=int(ahead) if run.state == "queued" else 0,
+        now=session.now,
+    )

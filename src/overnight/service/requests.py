@@ -1,0 +1,116 @@
+"""What operations take: one model per operation, shared by HTTP, the client and the commands."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Id = Annotated[str, Field(min_length=1, max_length=160, description="An id, a unique prefix of one, or a campaign's name.")]
+Text = Annotated[str, Field(max_length=4 * 1024 * 1024)]
+
+
+class Request(BaseModel):
+    """Unknown fields are refused, so that a misspelt one is not silently without effect."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=4 * 1024 * 1024)
+
+
+class Nothing(Request):
+    """An operation without parameters."""
+
+
+class CampaignFile(Request):
+    """A campaign file, as text."""
+
+    file: Text = Field(description="The text of the campaign file.")
+    path: str = Field(default="campaign.yaml", max_length=4096, description="What the file is called, for messages.")
+    directory: str = Field(max_length=4096, description="Absolute folder that relative paths in the file start from.")
+
+
+class SingleRunRequest(Request):
+    """A run outside any campaign."""
+
+    name: str = Field(min_length=1, max_length=200)
+    command: str | list[str] = Field(description="Text for /bin/sh -c, or an argument vector that no shell sees.")
+    workdir: str = Field(max_length=4096, description="Absolute working folder.")
+    env: dict[str, str] = Field(default_factory=dict, max_length=1000)
+    gpus: int = Field(default=0, ge=0, le=1024)
+    slots: int = Field(default=1, ge=1, le=100_000)
+    attempts: int = Field(default=1, ge=1, le=1000, description="Attempts in all.")
+    delay: float = Field(default=10.0, ge=0, le=86_400, description="Seconds before the first retry; doubles each time.")
+    time_limit: float | None = Field(default=None, gt=0)
+    grace: float = Field(default=10.0, ge=0, le=86_400)
+    priority: int = Field(default=0, ge=-1_000_000, le=1_000_000)
+
+
+class SingleRuns(Request):
+    """Runs outside any campaign, submitted together: all of them or none."""
+
+    runs: list[SingleRunRequest] = Field(min_length=1, max_length=10_000)
+
+
+class Page(Request):
+    """A page of a listing, newest first."""
+
+    limit: int = Field(default=50, ge=1, le=10_000)
+    before: int | None = Field(default=None, ge=0, description="The `seq` of the last row of the page before.")
+
+
+class RunPage(Page):
+    """A page of runs."""
+
+    campaign: str | None = Field(default=None, max_length=160)
+    sweep: str | None = Field(default=None, max_length=160)
+    alone: bool = Field(default=False, description="Only runs outside any campaign.")
+
+
+class One(Request):
+    """One thing."""
+
+    id: Id
+
+
+class Retry(Request):
+    """What is tried again."""
+
+    id: Id
+    failed: bool = Field(default=False, description="Only failed runs and those blocked by them, not cancelled ones.")
+
+
+class LogRange(Request):
+    """A part of a log."""
+
+    id: Id
+    attempt: int | None = Field(default=None, ge=1, description="Number of the attempt; the newest one if absent.")
+    offset: int = Field(default=-10_000, description="Byte to start at; negative counts from the end.")
+    limit: int = Field(default=65_536, ge=1, le=1_048_576)
+
+
+class EventRange(Request):
+    """Events after a cursor."""
+
+    after: int | None = Field(default=None, ge=0, description="Only events with a larger `seq`; absent = the newest ones.")
+    limit: int = Field(default=100, ge=1, le=10_000)
+    wait: float = Field(default=0.0, ge=0, le=240, description="Seconds to wait for a first event.")
+    subject: str | None = Field(default=None, max_length=160, description="Only events about this id.")
+
+
+class Pair(Request):
+    """Two runs."""
+
+    first: Id
+    second: Id
+
+
+class TargetName(Request):
+    """One target."""
+
+    target: str = Field(default="here", max_length=200)
+
+
+class ReportRequest(Request):
+    """A document."""
+
+    id: Id
+    format: Literal["markdown", "html", "svg"] = "markdown"

@@ -1,0 +1,162 @@
+"""Nouns as plain values for JSON, with stable fields."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from overnight.domain.nouns import Attempt, Campaign, Device, Event, Run, Sweep
+from overnight.domain.states import RUN
+
+View = dict[str, Any]
+
+
+def counts(found: Mapping[str, int]) -> dict[str, int]:
+    """Runs by state, every state named, and `total`."""
+    named = {state: int(found.get(state, 0)) for state in RUN.states}
+    return {**named, "total": sum(named.values())}
+
+
+def campaign(it: Campaign, found: Mapping[str, int]) -> View:
+    """A campaign with its counts."""
+    return {
+        "id": it.id,
+        "seq": it.seq,
+        "name": it.name,
+        "state": it.state,
+        "paused": it.gate == "paused",
+        "path": it.path,
+        "goal": {"metric": it.goal.metric, "direction": str(it.goal.direction)} if it.goal else None,
+        "budget": {"attempts": it.budget.attempts, "wall": it.budget.wall},
+        "attempts_used": it.attempts_used,
+        "parallel": it.parallel,
+        "code": dict(it.code),
+        "counts": counts(found),
+        "created_at": it.created_at,
+        "started_at": it.started_at,
+        "settled_at": it.settled_at,
+        "actor": it.actor,
+    }
+
+
+def sweep(it: Sweep, found: Mapping[str, int]) -> View:
+    """A sweep with its counts and what its runs share."""
+    settings = it.settings
+    return {
+        "id": it.id,
+        "campaign_id": it.campaign_id,
+        "name": it.name,
+        "state": it.state,
+        "paused": it.gate == "paused",
+        "priority": it.priority,
+        "workdir": settings.workdir,
+        "resources": {"gpus": settings.need.gpus, "slots": settings.need.slots, "gpu_memory_mib": settings.need.gpu_memory_mib},
+        "retry": {"attempts": settings.retry.attempts, "delay": settings.retry.delay},
+        "time_limit": settings.time_limit,
+        "grace": settings.grace,
+        "parallel": settings.parallel,
+        "environment": {"venv": settings.environment.venv, "conda": settings.environment.conda},
+        "counts": counts(found),
+    }
+
+
+def run(it: Run) -> View:
+    """A run in a listing."""
+    return {
+        "id": it.id,
+        "seq": it.seq,
+        "campaign_id": it.campaign_id,
+        "sweep_id": it.sweep_id,
+        "name": it.name,
+        "state": it.state,
+        "reason": it.reason,
+        "detail": it.detail,
+        "priority": it.priority,
+        "parameters": dict(it.config["parameters"]),
+        "attempts": it.attempts,
+        "not_before": it.not_before,
+        "created_at": it.created_at,
+        "started_at": it.started_at,
+        "ended_at": it.ended_at,
+    }
+
+
+def frozen(it: Run) -> View:
+    """What a run executes, as it was frozen at submission."""
+    config = it.config
+    return {
+        "command": config["command"],
+        "parameters": dict(config["parameters"]),
+        "outputs": list(config["outputs"]),
+        "environment_names": sorted(config["env"]),
+    }
+
+
+def attempt(it: Attempt) -> View:
+    """An attempt with what its exit record says."""
+    record = it.record or {}
+    return {
+        "id": it.id,
+        "number": it.number,
+        "state": it.state,
+        "reason": it.reason,
+        "detail": it.detail,
+        "fence": it.fence,
+        "target": it.target,
+        "devices": list(it.devices),
+        "folder": it.folder,
+        "pid": it.pid,
+        "code": it.code,
+        "signal": it.signal,
+        "claimed_at": it.claimed_at,
+        "started_at": it.started_at,
+        "ended_at": it.ended_at,
+        "seconds": record.get("duration"),
+        "usage": record.get("usage"),
+        "leftovers": record.get("leftovers"),
+        "log": record.get("log"),
+    }
+
+
+def device(it: Device, holder: str | None) -> View:
+    """A device and who holds it."""
+    return {
+        "id": it.id,
+        "target": it.target,
+        "kind": it.kind,
+        "position": it.position,
+        "name": it.name,
+        "memory_mib": it.memory_mib,
+        "state": it.state,
+        "diagnosis": it.diagnosis,
+        "busy": it.busy,
+        "attempt": holder,
+        "seen_at": it.seen_at,
+    }
+
+
+def event(it: Event) -> View:
+    """An event."""
+    return {
+        "seq": it.seq,
+        "at": it.wall,
+        "actor": it.actor,
+        "request_id": it.request_id,
+        "kind": it.kind,
+        "subject": it.subject,
+        "token": it.token,
+        "payload": dict(it.payload),
+        "hash": it.hash,
+    }
+
+
+def metrics(found: Mapping[str, float]) -> dict[str, float | str]:
+    """Numbers as JSON can carry them: NaN and the infinities become the texts `NaN`, `Infinity`, `-Infinity`."""
+    return {name: value if math.isfinite(value) else _unusual(value) for name, value in found.items()}
+
+
+def _unusual(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"
