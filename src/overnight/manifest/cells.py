@@ -126,8 +126,7 @@ def _launch_problem(name: str, where: str, needed: frozenset[str]) -> str:
 def write_cells(
     templates: CellTemplates, axes: Axes, sets: Sequence[ParameterSet], findings: Findings
 ) -> list[CellPlan]:
-    """One cell for each parameter set. All names must have been checked."""
-    before = len(findings)
+    """One cell for each parameter set, also where problems are noted. All names must have been checked."""
     variables = {name: templates.variables[name] for name in templates.used_variables()}
     fixed_env = all(part.template.constant for part in templates.env.values())
     shared: dict[str, str] | None = None
@@ -147,7 +146,7 @@ def write_cells(
                 line=one.line,
             )
         )
-    return cells if len(findings) == before else []
+    return cells
 
 
 def _values(templates: CellTemplates, variables: Mapping[str, Placed], one: ParameterSet) -> dict[str, str]:
@@ -178,8 +177,8 @@ def _unquotable(problem: Unquotable) -> str:
     if is_launch_name(problem.name):
         return f"a value that ends in $ stands directly before ${{{problem.name}}}: put a character between them"
     return (
-        f"${{{problem.name}}} stands {problem.context.value}, where {quoted(problem.value)} cannot be quoted safely: take it "
-        " out of the quotes, or write the command as a list of arguments"
+        f"${{{problem.name}}} stands {problem.context.value}, where {quoted(problem.value)} cannot be quoted safely: "
+        "take it out of the quotes, or write the command as a list of arguments"
     )
 
 

@@ -153,8 +153,7 @@ def _sweeps(drafts: Mapping[str, SweepDraft], findings: Findings) -> tuple[Sweep
     outputs: list[Output] = []
     for name, written in cells.items():
         draft = drafts[name]
-        sources = [part.source for part in draft.templates.outputs]
-        outputs += resolve_outputs(written, sources, draft.settings.workdir, findings)
+        outputs += resolve_outputs(written, draft.templates.outputs, draft.settings.workdir, findings)
     check_collisions(outputs, findings)
     linked = (
         link_cells(cells, needs, {name: _single(draft) for name, draft in drafts.items()}, findings)

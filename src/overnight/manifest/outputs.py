@@ -6,10 +6,11 @@ Two outputs collide when they are equal paths, when a pattern matches a path, or
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from overnight.domain.plan import CellPlan
+from overnight.manifest.cells import Placed
 from overnight.manifest.findings import Findings, listing, quoted
 from overnight.manifest.patterns import Pattern, meet
 from overnight.manifest.settings import SourceText
@@ -31,21 +32,32 @@ class Output:
     source: SourceText
 
 
+def check_places(outputs: Iterable[Placed], findings: Findings) -> None:
+    """Note outputs that lie where they must not whatever the parameters are."""
+    for part in outputs:
+        if part.template.constant:
+            _is_well_placed(part.source.text, part.source, findings)
+
+
 def resolve_outputs(
-    cells: Sequence[CellPlan], sources: Sequence[SourceText], workdir: str, findings: Findings
+    cells: Sequence[CellPlan], outputs: Sequence[Placed], workdir: str, findings: Findings
 ) -> list[Output]:
     """Every output that lies outside of the run's own folder; notes those that lie where they must not."""
     resolved: list[Output] = []
+    sources = [part.source for part in outputs]
     for cell in cells:
         for text, source in zip(cell.outputs, sources, strict=True):
-            problem = _misplaced(text)
-            if problem:
-                message = f"the output {quoted(text)} of `{cell.name}` {problem}"
-                findings.add(source.place, source.line, message, topic=problem)
-            elif not text.startswith(_RUN_DIR):
-                # `$${x}` is still escaped here; two texts are equal exactly when what they stand for is equal.
+            # `$${x}` is still escaped here; two texts are equal exactly when what they stand for is equal.
+            if _is_well_placed(text, source, findings) and not text.startswith(_RUN_DIR):
                 resolved.append(Output(posixpath.normpath(posixpath.join(workdir, text)), cell.name, source))
     return resolved
+
+
+def _is_well_placed(text: str, source: SourceText, findings: Findings) -> bool:
+    problem = _misplaced(text)
+    if problem:
+        findings.add(source.place, source.line, f"the output {quoted(text)} {problem}", topic=problem)
+    return not problem
 
 
 def _misplaced(text: str) -> str:
@@ -100,34 +112,53 @@ def _report(groups: Iterable[Sequence[Output]], findings: Findings) -> None:
 
 
 def _check_patterns(
-    patterns: Sequence[tuple[Pattern, Output]], writers: dict[str, dict[str, Output]], findings: Findings
+    patterns: Sequence[tuple[Pattern, Output]], writers: Mapping[str, Mapping[str, Output]], findings: Findings
 ) -> None:
-    """Compare each output with those whose literal beginning its own begins with, if one of the two is a pattern."""
-    ordered = sorted(patterns, key=lambda item: item[0].start)
-    above: list[list[tuple[Pattern, Output]]] = []
+    """Compare patterns by their literal beginnings or, where these tell too little apart, by their literal ends."""
+    groups = _meeting(patterns, writers, lambda pattern: pattern.start)
+    if groups is None:
+        groups = _meeting(patterns, writers, lambda pattern: pattern.end[::-1])
+    if groups is None:
+        source = next(output.source for pattern, output in patterns if pattern.wild)
+        message = "too many outputs with patterns to compare: let each begin with what tells the cells apart"
+        findings.add(source.place, source.line, message)
+    _report(groups or (), findings)
+
+
+def _meeting(
+    patterns: Sequence[tuple[Pattern, Output]],
+    writers: Mapping[str, Mapping[str, Output]],
+    edge: Callable[[Pattern], str],
+) -> list[Sequence[Output]] | None:
+    """Pairs that can be the same file; None when too many would have to be compared.
+
+    Two can only match one path when the literal edge of one begins with that of the other. In sorted order these are
+    exactly the edges still open above the current one.
+    """
+    above: list[tuple[str, list[tuple[Pattern, Output]]]] = []
     compared = 0
     groups: list[Sequence[Output]] = []
-    for pattern, output in ordered:
-        while above and not pattern.start.startswith(above[-1][0][0].start):
+    for pattern, output in sorted(patterns, key=lambda item: edge(item[0])):
+        own = edge(pattern)
+        while above and not own.startswith(above[-1][0]):
             above.pop()
-        for level in above:
-            for other, others in level:
-                compared += 1
-                if not (pattern.wild or other.wild) or not pattern.ends_like(other):
-                    continue
-                if _two_cells(writers[others.path], writers[output.path]) and meet(other, pattern):
-                    groups.append((others, output))
+        compared += sum(len(level) for _, level in above)
         if compared > MAX_COMPARISONS:
-            message = "too many outputs with patterns to compare: let each begin with what tells the cells apart"
-            findings.add(output.source.place, output.source.line, message)
-            break
-        if above and above[-1][0][0].start == pattern.start:
-            above[-1].append((pattern, output))
+            return None
+        for other, others in (item for _, level in above for item in level):
+            if _may_meet(pattern, other) and _two_cells(writers[others.path], writers[output.path]):
+                groups.append((others, output))
+        if above and above[-1][0] == own:
+            above[-1][1].append((pattern, output))
         else:
-            above.append([(pattern, output)])
-    _report(groups, findings)
+            above.append((own, [(pattern, output)]))
+    return groups
 
 
-def _two_cells(one: dict[str, Output], other: dict[str, Output]) -> bool:
+def _may_meet(one: Pattern, other: Pattern) -> bool:
+    return (one.wild or other.wild) and one.edges_like(other) and meet(one, other)
+
+
+def _two_cells(one: Mapping[str, Output], other: Mapping[str, Output]) -> bool:
     """Whether the outputs belong to two cells; those of one cell may meet."""
     return len(one.keys() | other.keys()) > 1

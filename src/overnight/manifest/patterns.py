@@ -35,9 +35,10 @@ class Pattern:
         """Whether it is a pattern and not a path."""
         return len(self.start) < len(self.text)
 
-    def ends_like(self, other: Pattern) -> bool:
-        """Whether the literal ends allow that both match one path."""
-        return self.end.endswith(other.end) or other.end.endswith(self.end)
+    def edges_like(self, other: Pattern) -> bool:
+        """Whether the literal beginnings and ends allow that both match one path."""
+        starts = self.start.startswith(other.start) or other.start.startswith(self.start)
+        return starts and (self.end.endswith(other.end) or other.end.endswith(self.end))
 
 
 def meet(one: Pattern, other: Pattern) -> bool:

@@ -13,6 +13,7 @@ from overnight.manifest.document import Entry, ListNode, Node, ScalarNode, Table
 from overnight.manifest.fields import argument_of, check_keys, inside, is_null, is_passable, text_of, whole_of, wrong
 from overnight.manifest.findings import Findings, quoted
 from overnight.manifest.needs import PlacedNeed, read_needs
+from overnight.manifest.outputs import check_places
 from overnight.manifest.settings import KEYS, Settings, SourceText, read_settings
 
 SWEEP_KEYS = ("command", "outputs", "name", "needs", "parallel", *AXIS_KEYS, *KEYS)
@@ -113,6 +114,7 @@ def read_sweep(entry: Entry, campaign: str, base: Settings, directory: str, find
     _check_replicates(table, settings, axes, place, findings)
     matched = frozenset(one.need.sweep for one in needs if one.need.match is not None)
     check_names(templates, axes, matched, findings)
+    check_places(templates.outputs, findings)
     sound = expandable and len(findings) == before
     return SweepDraft(entry.key, entry.line, settings, axes, templates, needs, limit, sound)
 
