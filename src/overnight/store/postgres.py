@@ -1,7 +1,7 @@
 """The store on PostgreSQL, through psycopg 3: for several processes on one record.
 
-Every writing transaction first takes one advisory lock, so that the event chain is serial over all processes; what waits
-in this process meanwhile goes into the next transaction together.
+Every writing transaction first takes one advisory lock, so that the event chain is serial over all processes; what
+waits in this process meanwhile goes into the next transaction together.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from overnight.store.base import Change, Session
 from overnight.store.groups import Groups, Request, carry_out, fail
 from overnight.store.ledger import Ledger, read_head
 from overnight.store.migrate import migrate
-from overnight.store.postgres_link import PostgresConnection, Raw, psycopg
+from overnight.store.postgres_link import Failure, PostgresConnection, Raw
 from overnight.store.postgres_listener import CHANNEL, Listener
 from overnight.store.postgres_readers import Readers
 from overnight.store.postgres_writer import Mark, Writer
@@ -72,7 +72,7 @@ class PostgresStore:
         with self._groups.writer_lock:
             try:
                 self._writer.be_exclusive()
-            except psycopg.Error as error:
+            except Failure as error:
                 raise link.translated(error) from error
 
     def write(self, change: Change, work: Callable[[Session], T], /) -> T:
@@ -87,7 +87,7 @@ class PostgresStore:
         """See `Store.read`. When the connection turns out to be lost, `work` is run once more on a new snapshot."""
         try:
             return self._readers.run(lambda found: work(Session(found, self._clock.wall(), Change("reader"))))
-        except psycopg.Error as error:
+        except Failure as error:
             raise link.translated(error) from error
 
     def wait(self, seen: int, timeout: float) -> int:
@@ -105,7 +105,7 @@ class PostgresStore:
         """Carry out a group in one transaction; what fails by itself hits only its own request."""
         try:
             self._watch.advance(self._attempt(group))
-        except psycopg.Error as error:
+        except Failure as error:
             fail(group, link.translated(error))
         except StoreUnavailable as error:
             fail(group, error)
@@ -135,12 +135,12 @@ class PostgresStore:
         try:
             with link.connect(self._url, autocommit=True) as raw:
                 _refuse_unfit(raw, self._where)
-                # Two processes that start together: the second waits, then finds nothing to do. The lock ends with `raw`.
+                # Of two processes that start together the second waits, then finds nothing to do. Ends with `raw`.
                 PostgresConnection(raw).rows("session_lock", key=MIGRATION_KEY)
                 migrate(_PostgresMigrator(raw), postgres=True, where=self._where)
                 for name, _ in PostgresConnection(raw).rows("server_durability"):
                     log.warning("%s runs with %s=off: it can lose or corrupt data when it crashes", self._where, name)
-        except psycopg.Error as error:
+        except Failure as error:
             raise link.translated(error) from error
 
 

@@ -26,6 +26,8 @@ except ImportError as missing:
     ) from missing
 
 Raw = psycopg.Connection[Row]
+Failure = psycopg.Error
+"""Base of everything that psycopg raises."""
 
 OLDEST_SERVER = 130_000
 """PostgreSQL 13: older ones cannot tell what became of a transaction."""
@@ -50,9 +52,8 @@ KEEPALIVE: Mapping[str, str | int] = {
 def where(url: str) -> str:
     """Server and database of a URL, for people: never its password. Raises StoreRefused for a URL that is none."""
     parts = _parts(url)
-    return (
-        f"{parts.get('host') or 'the local socket'}, database {parts.get('dbname') or parts.get('user') or '(default)'}"
-    )
+    database = parts.get("dbname") or parts.get("user") or "(default)"
+    return f"{parts.get('host') or 'the local socket'}, database {database}"
 
 
 def connect(url: str, *, autocommit: bool = False) -> Raw:

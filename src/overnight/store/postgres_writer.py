@@ -1,4 +1,4 @@
-"""The one writing connection of a process: takes the chain's lock, commits, and finds out what became of a lost commit."""
+"""The one writing connection of a process: takes the chain's lock, commits, settles a commit that was lost."""
 
 from __future__ import annotations
 
@@ -84,7 +84,8 @@ class Writer:
 
     def be_exclusive(self) -> None:
         """Hold the lock of the one server from now on, over reconnections; StoreRefused names who has it."""
-        self._ready()
+        if self._raw is not None and not _answers(self._raw):
+            self.drop()
         holder = self._take_over()
         if holder:
             raise StoreRefused(
@@ -155,6 +156,16 @@ class Writer:
             "the connection to the database was lost during a commit: whether it was carried out is unknown",
             next_step="Look before trying again; a request with the same idempotency key is safe.",
         )
+
+
+def _answers(raw: Raw) -> bool:
+    try:
+        raw.rollback()
+        raw.execute("SELECT 1")
+        raw.rollback()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def _is_there(connection: PostgresConnection, mark: Mark) -> bool:
