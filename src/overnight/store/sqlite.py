@@ -234,7 +234,7 @@ def _refuse_foreign(raw: apsw.Connection, path: str) -> None:
     if raw.pragma("application_id") not in (0, APPLICATION_ID):
         raise StoreRefused(f"{path} belongs to another program", next_step="Point OVERNIGHT_DATABASE_URL elsewhere.")
     size = Path(path).stat().st_size
-    if 0 < size <= CHECKED_AT_OPEN_BYTES and (verdict := raw.pragma("quick_check(1)")) != "ok":
+    if 0 < size <= CHECKED_AT_OPEN_BYTES and (verdict := raw.pragma("quick_check", 1)) != "ok":
         raise StoreRefused(f"{path} is damaged: {verdict}", next_step="Restore a backup.")
 
 
