@@ -124,7 +124,7 @@ def _folder(mounts: list[list[str]], path: str, unified: bool) -> str | None:
         kind, _, options = mount[mount.index("-") + 1 : mount.index("-") + 4]
         matches = kind == "cgroup2" if unified else kind == "cgroup" and "memory" in options.split(",")
         root, point = mount[3], mount[4]
-        if matches and (root == "/" or path == root or path.startswith(root + "/")):
+        if matches and (root in ("/", path) or path.startswith(root + "/")):
             return (point + (path if root == "/" else path[len(root) :])).rstrip("/")
     return None
 
