@@ -212,10 +212,10 @@ class Projection:
     def _may_start(self, run_id: str, run: RunLife, event: Event) -> None:
         if run.cancelled:
             self._say("I15", run_id, "was started after it had been cancelled")
+        elif run.live:
+            self._say("I9", run_id, f"was started while {run.newest} may be alive")
         else:
             self._cross(RUN, RUN.arrow("claim"), run_id, run.state, event.actor)
-        if run.live:
-            self._say("I9", run_id, f"was started while {run.newest} may be alive")
         limit = self._rules.attempts(run.sweep)
         if limit is not None and run.spent >= limit:
             self._say("I13", run_id, f"was started again after {run.spent} attempts, {limit} are allowed")
