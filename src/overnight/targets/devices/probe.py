@@ -21,7 +21,7 @@ from overnight.targets.devices import smi
 from overnight.targets.devices.nvml import Library
 from overnight.targets.devices.reading import Answer, encode
 
-LINGER_SECONDS = 5.0
+LINGER_SECONDS = 2.0
 """How long a probe whose server is gone may still be inside the driver."""
 
 

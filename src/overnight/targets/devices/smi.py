@@ -6,7 +6,6 @@ trouble.
 
 from __future__ import annotations
 
-import csv
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +22,8 @@ UNKNOWN_FIELD = 2
 """Its exit code for a field that this version does not know."""
 NO_DRIVER = 9
 """Its exit code when there is no driver to talk to."""
+LONGEST_NUMBER = 18
+"""Digits of a number that is believed."""
 ILL = ("unknown error", "gpu is lost", "requires reset", "reset required", "err!")
 """Cells that say that the GPU, not the field, is at fault."""
 
@@ -149,8 +150,8 @@ def run(arguments: Sequence[str]) -> tuple[int, list[str]]:
 
 
 def parse(lines: Sequence[str]) -> list[list[str]]:
-    """Comma-separated cells, stripped."""
-    return [[cell.strip() for cell in row] for row in csv.reader(lines, skipinitialspace=True)]
+    """The cells of each line. nvidia-smi quotes nothing, so a quote in a line means nothing either."""
+    return [[cell.strip() for cell in line.split(",")] for line in lines]
 
 
 def is_row(row: Sequence[str]) -> bool:
@@ -158,7 +159,7 @@ def is_row(row: Sequence[str]) -> bool:
 
 
 def is_number(cell: str) -> bool:
-    return cell.isascii() and cell.isdigit()
+    return cell.isascii() and cell.isdigit() and len(cell) <= LONGEST_NUMBER
 
 
 def number(cell: str) -> int | None:
