@@ -16,7 +16,8 @@ GRACE_SECONDS = 10.0
 def tidy(world: World, name: str) -> None:
     """Compare what a host owns with the record, after every new connection.
 
-    Attempts that ended on record are forgotten. Attempts that the record does not know, or knows with another token, were
+    Attempts that ended on record are forgotten,
+    and stopped should they still live. Attempts that the record does not know, or knows with another token, were
     started before the record went back to an older state (R35): no fence below theirs is given out again, and they are
     ordered to stop. Raises Unavailable.
     """
@@ -30,9 +31,10 @@ def tidy(world: World, name: str) -> None:
         world.store.write(SYSTEM, lambda session: _raise_fence(session, strangers))
         for handle in strangers:
             world.places[name].target.stop(handle, GRACE_SECONDS, "not on record")
-    over = [handle.attempt for handle, attempt in pairs if attempt and _is_over(handle, attempt)]
-    if over:
-        world.places[name].target.forget(over)
+    over = [handle for handle, attempt in pairs if attempt and _is_over(handle, attempt)]
+    for handle in over:
+        world.places[name].target.stop(handle, GRACE_SECONDS, "over on record")
+    world.places[name].target.forget([handle.attempt for handle in over])
 
 
 def _is_stranger(handle: Handle, attempt: Attempt | None) -> bool:

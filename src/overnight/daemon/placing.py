@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from overnight.daemon.launches import Claimed
 from overnight.daemon.world import World
+from overnight.domain.nouns import Attempt, SweepSettings
 from overnight.domain.reasons import Reason
 from overnight.ids import attempt_id
 from overnight.planner.place import CampaignView, FreeDevice, Head, Lane, Placement, Snapshot, place
@@ -51,9 +53,8 @@ def lanes(session: Session, depth: int) -> tuple[Lane, ...]:
 
 
 def _claim(session: Session, world: World, target: str, placement: Placement) -> Claimed | None:
-    spot = world.places[target]
     number = placement.attempts + 1
-    folder = str(spot.folder / placement.run_id / str(number))
+    folder = str(world.places[target].folder / placement.run_id / str(number))
     devices = [device.id for device in placement.devices]
     fence = runs.claim(session, placement.run_id, number, target=target, folder=folder, devices=devices)
     if fence is None:
@@ -61,28 +62,47 @@ def _claim(session: Session, world: World, target: str, placement: Placement) ->
     sweep = campaigns.get_sweep(session, placement.sweep_id)
     if sweep.campaign_id:
         session.rows("campaign_used", id=sweep.campaign_id, now=session.now)
-    return claimed_again(session, world, placement.run_id, number, fence, target, folder, placement.devices)
+    spot = Spot(attempt_id(placement.run_id, number), placement.run_id, number, fence, target, folder)
+    return _claimed(session, world, spot, placement.devices, sweep.settings)
 
 
-def claimed_again(
-    session: Session, world: World, run_id: str, number: int, fence: int, target: str, folder: str, devices: Sequence[FreeDevice]
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Which attempt, and where."""
+
+    attempt: str
+    run: str
+    number: int
+    fence: int
+    target: str
+    folder: str
+
+
+def claimed_again(session: Session, world: World, attempt: Attempt) -> Claimed:
+    """The claim of an attempt, made from the record alone: the same however often it is made."""
+    found = [session.row("device_get", id=device) for device in attempt.devices]
+    devices = [FreeDevice(row[0], row[2], row[3], row[6], row[5]) for row in found if row]
+    spot = Spot(attempt.id, attempt.run_id, attempt.number, attempt.fence, attempt.target, attempt.folder)
+    sweep = campaigns.get_sweep(session, session.rows("run_standing", id=attempt.run_id)[0][1])
+    return _claimed(session, world, spot, devices, sweep.settings)
+
+
+def _claimed(
+    session: Session, world: World, spot: Spot, devices: Sequence[FreeDevice], settings: SweepSettings
 ) -> Claimed:
-    """The launch of a claim, made from the record alone: the same however often it is made."""
-    text: str = session.value("run_config", id=run_id)
-    sweep = campaigns.get_sweep(session, session.rows("run_standing", id=run_id)[0][1])
-    upstream = dict(session.rows("run_upstream", run_id=run_id)) if "${needs." in text else {}
+    text: str = session.value("run_config", id=spot.run)
     return Claimed(
-        attempt=attempt_id(run_id, number),
-        run=run_id,
-        number=number,
-        fence=fence,
-        target=target,
-        folder=folder,
+        attempt=spot.attempt,
+        run=spot.run,
+        number=spot.number,
+        fence=spot.fence,
+        target=spot.target,
+        folder=spot.folder,
         devices=devices,
         config=json.loads(text),
-        settings=sweep.settings,
-        upstream=upstream,
-        log_cap=world.places[target].log_cap,
+        settings=settings,
+        upstream=dict(session.rows("run_upstream", run_id=spot.run)) if "${needs." in text else {},
+        log_cap=world.places[spot.target].log_cap,
     )
 
 

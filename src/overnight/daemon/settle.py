@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from overnight.daemon.launches import outputs_of
+from overnight.daemon.launches import Claimed, launch_names, outputs_of
 from overnight.daemon.world import World
 from overnight.domain.nouns import Attempt
 from overnight.domain.reasons import Reason
@@ -16,16 +15,15 @@ from overnight.service.consequences import EndedRun
 from overnight.store import campaigns, runs
 from overnight.store.base import Session
 from overnight.store.moves import move
-from overnight.targets.base import Absent, Alive, Dead, Ended, Evidence, News
+from overnight.targets.base import Absent, Alive, Dead, Ended, Evidence, News, Refused
 
 NO_EVIDENCE = Evidence({}, ())
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What was seen of a live attempt, with the evidence of its files when it ended."""
+    """What was seen of an attempt, with the evidence of its files when it ended."""
 
-    attempt: Attempt
     news: News
     evidence: Evidence = NO_EVIDENCE
 
@@ -36,55 +34,47 @@ class Settled:
 
     ended: list[EndedRun] = field(default_factory=list)
     forget: dict[str, list[str]] = field(default_factory=dict)
-    unsent: list[Attempt] = field(default_factory=list)
+    unsent: list[str] = field(default_factory=list)
     gpus: bool = False
 
 
-def gather(world: World, news: Iterable[News]) -> list[Fact]:
-    """Look up the attempts that news is about, and the files of those that ended; drops news with a stale token (R2)."""
-    wanted = list(news)
-    if not wanted:
-        return []
-    found = world.store.read(lambda session: [_lookup(session, item) for item in wanted])
-    facts = []
-    for item, (attempt, config, workdir) in zip(wanted, found, strict=True):
-        if attempt is None or attempt.fence != item.fence or attempt.state not in LIVE_ATTEMPT:
-            continue
-        evidence = NO_EVIDENCE
-        if isinstance(item.seen, Ended):
-            place = world.places[attempt.target]
-            names = {"run_dir": attempt.folder}
-            outputs = outputs_of(config, names) if item.seen.record.get("code") == 0 else []
-            evidence = place.files.evidence(attempt.folder, workdir, outputs, item.seen.record)
-        facts.append(Fact(attempt, item, evidence))
-    return facts
+def gather(world: World, claims: Mapping[str, Claimed], news: Sequence[News]) -> list[Fact]:
+    """Look into the files of the attempts that ended. Drops news about attempts that are not ours to judge: unknown ones,
+    stale tokens (R2), and what a later piece of the same news makes pointless."""
+    last = {item.attempt: item for item in news if item.attempt in claims and claims[item.attempt].fence == item.fence}
+    return [Fact(item, _evidence(world, claims[item.attempt], item)) for item in last.values()]
 
 
-def _lookup(session: Session, news: News) -> tuple[Attempt | None, dict[str, list[str]], str]:
-    attempt = runs.get_attempt(session, news.attempt)
-    if attempt is None or not isinstance(news.seen, Ended):
-        return attempt, {}, ""
-    row = session.row("run_standing", id=attempt.run_id)
-    sweep = campaigns.get_sweep(session, row[1]) if row else None
-    return attempt, json.loads(session.value("run_config", id=attempt.run_id)), sweep.settings.workdir if sweep else ""
+def _evidence(world: World, claimed: Claimed, news: News) -> Evidence:
+    if not isinstance(news.seen, Ended):
+        return NO_EVIDENCE
+    record = news.seen.record
+    outputs = outputs_of(claimed.config, launch_names(claimed)) if record.get("code") == 0 else []
+    return world.places[claimed.target].files.evidence(claimed.folder, claimed.settings.workdir, outputs, record)
 
 
 def settle(session: Session, facts: Sequence[Fact]) -> Settled:
     """Accept what the facts prove, each attempt once; Unknown proves nothing."""
     done = Settled()
     for fact in facts:
-        seen = fact.news.seen
-        if isinstance(seen, Alive):
-            _confirm(session, fact.attempt, seen)
-        elif isinstance(seen, Ended):
-            record = seen.record
-            outcome = outcome_of(record, fact.evidence.missing)
-            _end(session, fact, "exit", outcome, done)
-        elif isinstance(seen, Dead):
-            _end(session, fact, "lose", Outcome(Reason.INTERRUPTED, seen.proof), done)
-        elif isinstance(seen, Absent):
-            _absent(session, fact, done)
+        attempt = runs.get_attempt(session, fact.news.attempt)
+        if attempt is not None and attempt.fence == fact.news.fence and attempt.state in LIVE_ATTEMPT:
+            _settle_one(session, attempt, fact, done)
     return done
+
+
+def _settle_one(session: Session, attempt: Attempt, fact: Fact, done: Settled) -> None:
+    seen = fact.news.seen
+    if isinstance(seen, Alive):
+        _confirm(session, attempt, seen)
+    elif isinstance(seen, Ended):
+        _end(session, attempt, fact, "exit", outcome_of(seen.record, fact.evidence.missing), done)
+    elif isinstance(seen, Dead):
+        _end(session, attempt, fact, "lose", Outcome(Reason.INTERRUPTED, seen.proof), done)
+    elif isinstance(seen, Refused):
+        _end(session, attempt, fact, "refuse", Outcome(Reason.START_FAILED, seen.why), done)
+    elif isinstance(seen, Absent):
+        _absent(session, attempt, fact, done)
 
 
 def _confirm(session: Session, attempt: Attempt, seen: Alive) -> None:
@@ -102,25 +92,18 @@ def _confirm(session: Session, attempt: Attempt, seen: Alive) -> None:
         )
 
 
-def _absent(session: Session, fact: Fact, done: Settled) -> None:
+def _absent(session: Session, attempt: Attempt, fact: Fact, done: Settled) -> None:
     """Never started there: send it again if it is still wanted, else it is over."""
-    state = fact.attempt.state
-    if state == "launching":
-        done.unsent.append(fact.attempt)
-    elif state == "stopping" and fact.attempt.pid is None:
-        _end(session, fact, "refuse", Outcome(Reason.NEVER_STARTED, "cancelled before it was started"), done)
+    if attempt.state == "launching":
+        done.unsent.append(attempt.id)
+    elif attempt.state == "stopping" and attempt.pid is None:
+        _end(session, attempt, fact, "refuse", Outcome(Reason.NEVER_STARTED, "cancelled before it was started"), done)
     else:
         proof = "its host has neither a process nor a record of it"
-        _end(session, fact, "lose", Outcome(Reason.INTERRUPTED, proof), done)
+        _end(session, attempt, fact, "lose", Outcome(Reason.INTERRUPTED, proof), done)
 
 
-def refuse(session: Session, attempt: Attempt, detail: str, done: Settled) -> None:
-    """The target proved that nothing was started and never will be."""
-    _end(session, Fact(attempt, News(attempt.id, attempt.fence, Absent())), "refuse", Outcome(Reason.START_FAILED, detail), done)
-
-
-def _end(session: Session, fact: Fact, transition: str, outcome: Outcome, done: Settled) -> None:
-    attempt = fact.attempt
+def _end(session: Session, attempt: Attempt, fact: Fact, transition: str, outcome: Outcome, done: Settled) -> None:
     record = fact.news.seen.record if isinstance(fact.news.seen, Ended) else None
     known = record or {}
     accepted = runs.end_attempt(
@@ -145,7 +128,7 @@ def _end(session: Session, fact: Fact, transition: str, outcome: Outcome, done: 
         done.gpus = True
     else:
         runs.release_leases(session, attempt)
-    ended = _judge(session, fact, outcome)
+    ended = _judge(session, attempt, fact, outcome)
     if ended:
         done.ended.append(ended)
 
@@ -155,8 +138,7 @@ def _is_gpu(device: str) -> bool:
     return "/slot" not in device
 
 
-def _judge(session: Session, fact: Fact, outcome: Outcome) -> EndedRun | None:
-    attempt = fact.attempt
+def _judge(session: Session, attempt: Attempt, fact: Fact, outcome: Outcome) -> EndedRun | None:
     row = session.row("run_standing", id=attempt.run_id)
     if row is None:
         return None
@@ -177,6 +159,6 @@ def _judge(session: Session, fact: Fact, outcome: Outcome) -> EndedRun | None:
         not_before=verdict.not_before,
         ended_at=session.now if target in RUN.terminal else None,
     )
-    if verdict.transition == "succeed" or fact.evidence.metrics:
+    if fact.evidence.metrics:
         runs.keep_results(session, attempt.run_id, fact.evidence.metrics)
     return EndedRun(attempt.run_id, sweep_id, campaign_id, target)

@@ -174,17 +174,17 @@ def _broken(reason: str) -> StoreUnavailable:
 
 def _translated(error: Exception) -> Exception:
     """The domain's error for one of SQLite's, the cause kept; any other error as it is."""
-    if not isinstance(error, apsw.Error):
+    if not isinstance(error, (apsw.Error, UnicodeEncodeError, OverflowError)):
         return error
     found = _explained(error)
     found.__cause__ = error
     return found
 
 
-def _explained(error: apsw.Error) -> OvernightError:
+def _explained(error: Exception) -> OvernightError:
     if isinstance(error, apsw.ConstraintError):
         return Conflict(f"the database forbids it: {error}", next_step="Look at the present state, then decide anew.")
-    if isinstance(error, (apsw.TooBigError, apsw.MismatchError)):
+    if isinstance(error, (apsw.TooBigError, apsw.MismatchError, UnicodeEncodeError, OverflowError)):
         return Refused(f"the database cannot keep this value: {error}", next_step="Send a smaller or plainer value.")
     if isinstance(error, apsw.FullError):
         return StoreUnavailable(

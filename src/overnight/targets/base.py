@@ -3,7 +3,7 @@
 | verb | second call | unknown id | lost answer |
 |---|---|---|---|
 | `offers` | reads again | – | Unavailable |
-| `start` | the same attempt is started once | – | Uncertain: observe before trying again |
+| `start` | the same attempt is started once | – | silence: observe before trying again |
 | `observe` | reads again | Absent (proof that it was never started) | Unknown |
 | `stop` | repeats the order | silent | Unavailable; order it again |
 | `owned` | reads again | – | Unavailable |
@@ -14,8 +14,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
-
-from overnight.domain.errors import TargetError
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,14 @@ class Unknown:
     why: str
 
 
-Seen = Alive | Ended | Dead | Absent | Unknown
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing was started and never will be, for the reason given."""
+
+    why: str
+
+
+Seen = Alive | Ended | Dead | Absent | Refused | Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +136,11 @@ class Target(Protocol):
     def offers(self) -> list[Offer]:
         """The devices that it has now. Raises Unavailable."""
 
-    def start(self, launches: Sequence[Launch]) -> dict[str, str | TargetError]:
-        """Start attempts; for each its host's boot id, or Unavailable, Rejected, Uncertain. Idempotent by attempt and fence."""
+    def start(self, launches: Sequence[Launch]) -> None:
+        """Send the order to start attempts, without waiting: what became of each is told by `news`, or by `observe`.
+
+        Idempotent by attempt and fence. Raises Unavailable when certainly nothing was sent.
+        """
 
     def observe(self, handles: Sequence[Handle]) -> dict[str, Seen]:
         """What is known of each; Unknown instead of an error."""

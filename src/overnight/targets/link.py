@@ -22,6 +22,8 @@ class _Waiter:
 
     arrived: threading.Event = field(default_factory=threading.Event)
     reply: Message | None = None
+    hear: Callable[[Message], None] | None = None
+    """Called with the reply, on the link's thread, where nobody waits for it."""
 
 
 class Link:
@@ -48,17 +50,8 @@ class Link:
 
         Raises Unavailable when nothing was sent or the runner refused, Uncertain when it was sent and no reply came.
         """
-        number = next(self._numbers)
         waiter = _Waiter()
-        with self._lock:
-            if not self._open:
-                raise Unavailable("the connection to the runner is closed")
-            self._waiting[number] = waiter
-            try:
-                self._connection.sendall(json.dumps({"id": number, "op": op, **fields}).encode() + b"\n")
-            except OSError as error:
-                self._waiting.pop(number, None)
-                raise Uncertain(f"the connection to the runner broke while {op} was sent: {error}") from error
+        number = self._send(waiter, op, fields)
         waiter.arrived.wait(timeout)
         with self._lock:
             self._waiting.pop(number, None)
@@ -70,15 +63,26 @@ class Link:
             raise RunnerRefused(str(error.get("code")), str(error.get("message")), error)
         return reply
 
-    def tell(self, op: str, **fields: Any) -> None:
-        """Send a request whose answer does not matter; lost silently when the connection is closed."""
+    def tell(self, op: str, hear: Callable[[Message], None], **fields: Any) -> None:
+        """Send a request without waiting; `hear` gets the reply, or nothing when the connection breaks first.
+
+        Raises Unavailable when nothing was sent, Uncertain when the connection broke meanwhile.
+        """
+        self._send(_Waiter(hear=hear), op, fields)
+
+    def _send(self, waiter: _Waiter, op: str, fields: Message) -> int:
+        number = next(self._numbers)
+        data = json.dumps({"id": number, "op": op, **fields}).encode() + b"\n"
         with self._lock:
             if not self._open:
-                return
+                raise Unavailable("the connection to the runner is closed")
+            self._waiting[number] = waiter
             try:
-                self._connection.sendall(json.dumps({"id": 0, "op": op, **fields}).encode() + b"\n")
-            except OSError:
-                self.close()
+                self._connection.sendall(data)
+            except OSError as error:
+                self._waiting.pop(number, None)
+                raise Uncertain(f"the connection to the runner broke while {op} was sent: {error}") from error
+        return number
 
     def close(self) -> None:
         """End the connection; repeatable."""
@@ -102,10 +106,13 @@ class Link:
             self._heard(message)
             return
         with self._lock:
-            waiter = self._waiting.get(message.get("id", 0))
-        if waiter:
-            waiter.reply = message
-            waiter.arrived.set()
+            waiter = self._waiting.pop(message.get("id", 0), None)
+        if waiter is None:
+            return
+        if waiter.hear is not None:
+            waiter.hear(message)
+        waiter.reply = message
+        waiter.arrived.set()
 
     def _end(self) -> None:
         with self._lock:

@@ -8,13 +8,13 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from overnight.clock import Clock
-from overnight.domain.errors import Rejected, TargetError, Unavailable, Uncertain
-from overnight.targets.base import Absent, Alive, Dead, Ended, Handle, Launch, News, Offer, Seen, Unknown
+from overnight.domain.errors import Unavailable, Uncertain
+from overnight.targets.base import Absent, Alive, Dead, Ended, Handle, Launch, News, Offer, Refused, Seen, Unknown
 from overnight.targets.link import Link, RunnerRefused, connect
 
 ASK_SECONDS = 10.0
@@ -23,6 +23,8 @@ START_SECONDS = 10.0
 """Longest wait for a runner that was just started to open its socket."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Back-off between attempts to reach or start the runner, in seconds."""
+FORGOTTEN_AT_ONCE = 64
+"""Ended attempts that are forgotten with one message."""
 POLL_SECONDS = 0.01
 """How often the socket of a runner that is being started is tried."""
 
@@ -55,6 +57,7 @@ class LocalTarget:
         self._boot_id = ""
         self._generation = 0
         self._news: deque[News] = deque()
+        self._over: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._back_off = 0.0
         self._not_before = 0.0
@@ -74,24 +77,23 @@ class LocalTarget:
         """See `Target.offers`."""
         return self._offers()
 
-    def start(self, launches: Sequence[Launch]) -> dict[str, str | TargetError]:
+    def start(self, launches: Sequence[Launch]) -> None:
         """See `Target.start`."""
-        try:
-            reply = self._connected().ask("start", ASK_SECONDS, launches=[_wire(launch) for launch in launches])
-        except (Unavailable, Uncertain) as error:
-            return {launch.attempt: error for launch in launches}
-        results = reply["results"]
-        return {launch.attempt: self._started(results.get(launch.attempt)) for launch in launches}
+        link = self._connected()
+        fences = {launch.attempt: launch.fence for launch in launches}
+        with suppress(Uncertain):
+            link.tell("start", lambda reply: self._answered(fences, reply), launches=[_wire(launch) for launch in launches])
+        if len(self._over) >= FORGOTTEN_AT_ONCE:
+            self._forget_over(link)
 
-    def _started(self, result: Mapping[str, Any] | None) -> str | TargetError:
-        if result is None:
-            return Uncertain("the runner did not say what became of it")
-        if result["ok"]:
-            return self._boot_id
-        code, message = result["error"]["code"], result["error"]["message"]
-        if code == "bad_launch":
-            return Rejected(message)
-        return Unavailable(f"{code}: {message}")
+    def _answered(self, fences: Mapping[str, int], reply: Mapping[str, Any]) -> None:
+        """Turn what the runner would not start into news; what it accepted is told by its events."""
+        for attempt, result in reply.get("results", {}).items():
+            if not result["ok"]:
+                code, message = result["error"]["code"], result["error"]["message"]
+                seen = Refused(message) if code == "bad_launch" else Unknown(f"{code}: {message}")
+                self._news.append(News(attempt, fences[attempt], seen))
+                self.wake()
 
     def observe(self, handles: Sequence[Handle]) -> dict[str, Seen]:
         """See `Target.observe`."""
@@ -124,16 +126,23 @@ class LocalTarget:
     def owned(self) -> list[Handle]:
         """See `Target.owned`."""
         try:
-            found = self._connected().ask("owned", ASK_SECONDS)["attempts"]
+            link = self._connected()
+            self._forget_over(link)
+            found = link.ask("owned", ASK_SECONDS)["attempts"]
         except Uncertain as error:
             raise Unavailable(str(error)) from error
         return [Handle(attempt, it["fence"], it["folder"], self._boot_id) for attempt, it in found.items()]
 
     def forget(self, attempts: Sequence[str]) -> None:
         """See `Target.forget`."""
-        link = self._link
-        if link is not None and attempts:
-            link.tell("forget", attempts=list(attempts))
+        self._over += attempts
+
+    def _forget_over(self, link: Link) -> None:
+        """Tell the runner in one message what it need not remember; what gets lost is told after the next connection."""
+        over, self._over = self._over, []
+        if over:
+            with suppress(Unavailable, Uncertain):
+                link.tell("forget", lambda _: None, attempts=over)
 
     def news(self) -> list[News]:
         """See `Target.news`."""
@@ -228,7 +237,19 @@ class LocalTarget:
 
 
 def _wire(launch: Launch) -> dict[str, Any]:
-    return {**asdict(launch), "argv": list(launch.argv), "env": dict(launch.env)}
+    return {
+        "attempt": launch.attempt,
+        "run": launch.run,
+        "number": launch.number,
+        "fence": launch.fence,
+        "argv": launch.argv,
+        "env": launch.env,
+        "cwd": launch.cwd,
+        "folder": launch.folder,
+        "time_limit": launch.time_limit,
+        "grace": launch.grace,
+        "log_cap": launch.log_cap,
+    }
 
 
 def fixed(offers: Iterable[Offer]) -> Offers:
