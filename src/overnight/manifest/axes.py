@@ -77,7 +77,10 @@ def read_axes(entry: Entry, table: TableNode, place: str, findings: Findings) ->
 
 
 def expand_axes(axes: Axes, place: str, findings: Findings) -> list[ParameterSet]:
-    """The parameter sets in order: last grid axis faster, zipped tuples fastest, explicit cells at the end."""
+    """The parameter sets in order: last grid axis faster, zipped tuples fastest, explicit cells at the end.
+
+    None when parameter sets are equal, since all that follows would only repeat that.
+    """
     sets: list[ParameterSet] = []
     if axes.multiplies or not axes.chosen:
         sets = [ParameterSet(parameters, axes.line) for parameters in _multiplied(axes)]
@@ -86,8 +89,7 @@ def expand_axes(axes: Axes, place: str, findings: Findings) -> list[ParameterSet
     sets.extend(axes.chosen)
     if not sets:
         findings.add(place, axes.line, "`exclude` drops every cell, so the sweep has none: exclude less")
-    _check_equal(sets, place, findings)
-    return sets
+    return sets if _all_differ(sets, place, findings) else []
 
 
 def described(parameters: Mapping[str, Scalar]) -> str:
@@ -225,15 +227,17 @@ def _without(
     return kept
 
 
-def _check_equal(sets: Sequence[ParameterSet], place: str, findings: Findings) -> None:
-    """Note parameter sets that stand twice."""
+def _all_differ(sets: Sequence[ParameterSet], place: str, findings: Findings) -> bool:
+    """Whether no parameter set stands twice; notes those that do."""
     groups: dict[frozenset[tuple[str, object]], list[ParameterSet]] = {}
     for one in sets:
         groups.setdefault(frozenset([(n, comparable(v)) for n, v in one.parameters.items()]), []).append(one)
-    if len(groups) < len(sets):
-        repeated = [group for group in groups.values() if len(group) > 1]
-        shown = listing([f"{described(group[0].parameters)} ({len(group)} times)" for group in repeated])
-        findings.add(place, repeated[0][-1].line, f"cells with equal parameters: {shown}; keep one of each")
+    if len(groups) == len(sets):
+        return True
+    repeated = [group for group in groups.values() if len(group) > 1]
+    shown = listing([f"{described(group[0].parameters)} ({len(group)} times)" for group in repeated])
+    findings.add(place, repeated[0][-1].line, f"cells with equal parameters: {shown}; keep one of each")
+    return False
 
 
 def _key(parameters: Mapping[str, Scalar], names: Sequence[str]) -> tuple[object, ...]:

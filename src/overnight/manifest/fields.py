@@ -119,7 +119,7 @@ def seconds_of(node: Node, place: str, findings: Findings, *, positive: bool) ->
     if match is not None:
         seconds = float(match[1]) * _SECONDS[match[2]]
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value) if abs(value) <= LONGEST_SECONDS else math.copysign(math.inf, value)
+        seconds = float(value) if abs(value) <= LONGEST_SECONDS else math.inf if value > 0 else -math.inf
     else:
         wrong(node, place, "a duration: a number of seconds, or 90s, 45m, 2h, 1d", findings)
         return None

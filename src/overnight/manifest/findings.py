@@ -16,12 +16,15 @@ class Findings:
 
     def __init__(self) -> None:
         self._problems: dict[tuple[str, str], Problem] = {}
+        self._noted = 0
 
     def __len__(self) -> int:
-        return len(self._problems)
+        """How often something was noted, repetitions included: it grows exactly when a step found something wrong."""
+        return self._noted
 
     def add(self, place: str, line: int | None, message: str, *, topic: str | None = None) -> None:
         """Note one problem: where, on which line (from 1), what is wrong and what to do; the topic is the sentence."""
+        self._noted += 1
         self._problems.setdefault((place, topic or message), Problem(place=place, message=message, line=line))
 
     def error(self, path: str) -> InvalidFile:

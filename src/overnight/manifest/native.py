@@ -210,7 +210,13 @@ def _check_unused(settings: Settings, drafts: Mapping[str, SweepDraft], findings
         *(name for draft in drafts.values() for name in draft.axes.names),
     }
     for name, part in SweepDraft.variables_of(settings).items():
-        for reference in part.template.references:
-            if name not in used and reference.name not in known:
+        for reference in part.template.references if name not in used else ():
+            if reference.at_launch:
+                message = (
+                    f"${{{reference.name}}} is known only when a run starts: use it in `command`, `outputs` or `env`"
+                )
+            elif reference.name not in known:
                 message = f"unresolved name ${{{reference.name}}}: known are {listing(sorted(known), 20)}"
-                findings.add(part.source.place, part.line_of(reference), message)
+            else:
+                continue
+            findings.add(part.source.place, part.line_of(reference), message)

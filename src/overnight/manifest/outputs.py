@@ -28,7 +28,7 @@ class Output:
     """One output of one cell, as an absolute path or pattern."""
 
     path: str
-    cell: str
+    cell: CellPlan
     source: SourceText
 
 
@@ -49,7 +49,7 @@ def resolve_outputs(
         for text, source in zip(cell.outputs, sources, strict=True):
             # `$${x}` is still escaped here; two texts are equal exactly when what they stand for is equal.
             if _is_well_placed(text, source, findings) and not text.startswith(_RUN_DIR):
-                resolved.append(Output(posixpath.normpath(posixpath.join(workdir, text)), cell.name, source))
+                resolved.append(Output(posixpath.normpath(posixpath.join(workdir, text)), cell, source))
     return resolved
 
 
@@ -83,9 +83,9 @@ def _misplaced(text: str) -> str:
 
 def check_collisions(outputs: Sequence[Output], findings: Findings) -> None:
     """Note every two cells that would write the same file."""
-    writers: dict[str, dict[str, Output]] = {}
+    writers: dict[str, dict[int, Output]] = {}
     for output in outputs:
-        writers.setdefault(output.path, {}).setdefault(output.cell, output)
+        writers.setdefault(output.path, {}).setdefault(id(output.cell), output)
     groups = [list(cells.values()) for cells in writers.values() if len(cells) > 1]
     _report(groups, findings)
     first = [next(iter(cells.values())) for cells in writers.values()]
@@ -101,7 +101,7 @@ def _report(groups: Iterable[Sequence[Output]], findings: Findings) -> None:
         counts.setdefault(group[-1].source.place, []).append(group)
     for place, found in counts.items():
         for group in found[:MAX_GROUPS]:
-            cells = listing(output.cell for output in group)
+            cells = listing(output.cell.name for output in group)
             paths = " and ".join(quoted(path) for path in dict.fromkeys(output.path for output in group))
             same = "the same file" if len({output.path for output in group}) == 1 else "files that can be the same:"
             message = f"{cells} write {same} {paths}: use the parameters or ${{run_dir}} in the output"
@@ -112,7 +112,7 @@ def _report(groups: Iterable[Sequence[Output]], findings: Findings) -> None:
 
 
 def _check_patterns(
-    patterns: Sequence[tuple[Pattern, Output]], writers: Mapping[str, Mapping[str, Output]], findings: Findings
+    patterns: Sequence[tuple[Pattern, Output]], writers: Mapping[str, Mapping[int, Output]], findings: Findings
 ) -> None:
     """Compare patterns by their literal beginnings or, where these tell too little apart, by their literal ends."""
     groups = _meeting(patterns, writers, lambda pattern: pattern.start)
@@ -127,7 +127,7 @@ def _check_patterns(
 
 def _meeting(
     patterns: Sequence[tuple[Pattern, Output]],
-    writers: Mapping[str, Mapping[str, Output]],
+    writers: Mapping[str, Mapping[int, Output]],
     edge: Callable[[Pattern], str],
 ) -> list[Sequence[Output]] | None:
     """Pairs that can be the same file; None when too many would have to be compared.
@@ -159,6 +159,6 @@ def _may_meet(one: Pattern, other: Pattern) -> bool:
     return (one.wild or other.wild) and one.edges_like(other) and meet(one, other)
 
 
-def _two_cells(one: Mapping[str, Output], other: Mapping[str, Output]) -> bool:
+def _two_cells(one: Mapping[int, Output], other: Mapping[int, Output]) -> bool:
     """Whether the outputs belong to two cells; those of one cell may meet."""
     return len(one.keys() | other.keys()) > 1

@@ -162,8 +162,10 @@ def _variables(entry: Entry, place: str, findings: Findings) -> dict[str, Source
     for variable in table:
         here = inside(place, variable.key)
         value = parameter_of(variable.value, here, findings)
-        if is_template_name(variable.key, variable.line, here, findings) and value is not None:
-            values[variable.key] = SourceText(value_text(value[0]), here, variable.line)
+        if is_template_name(variable.key, variable.line, here, findings):
+            # A value that could not be read still has a name: templates that use it are not wrong as well.
+            text = "" if value is None else value_text(value[0])
+            values[variable.key] = SourceText(text, here, variable.line)
     return values
 
 

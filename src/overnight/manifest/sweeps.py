@@ -92,7 +92,8 @@ class SweepDraft:
 def read_sweep(entry: Entry, campaign: str, base: Settings, directory: str, findings: Findings) -> SweepDraft | None:
     """The draft of a sweep; None when it is no mapping at all."""
     place = inside("sweeps", entry.key)
-    if SWEEP_NAME.fullmatch(entry.key) is None:
+    named = SWEEP_NAME.fullmatch(entry.key) is not None
+    if not named:
         message = (
             f"{quoted(entry.key)} is no name: begin with a letter or digit, then letters, digits, _ . -, 64 at most"
         )
@@ -101,7 +102,6 @@ def read_sweep(entry: Entry, campaign: str, base: Settings, directory: str, find
         wrong(entry.value, place, "a mapping with at least a `command`", findings)
         return None
     table = entry.value
-    before = len(findings)
     check_keys(table, SWEEP_KEYS, place, findings, _SYNONYMS)
     settings = read_settings(table, place, base, directory, findings)
     axes, expandable = read_axes(entry, table, place, findings)
@@ -113,19 +113,18 @@ def read_sweep(entry: Entry, campaign: str, base: Settings, directory: str, find
     templates = _templates(entry, table, campaign, settings, findings)
     _check_replicates(table, settings, axes, place, findings)
     matched = frozenset(one.need.sweep for one in needs if one.need.match is not None)
+    before = len(findings)
     check_names(templates, axes, matched, findings)
+    sound = named and expandable and len(findings) == before
     check_places(templates.outputs, findings)
-    sound = expandable and len(findings) == before
     return SweepDraft(entry.key, entry.line, settings, axes, templates, needs, limit, sound)
 
 
 def expand_sweep(draft: SweepDraft, findings: Findings) -> list[CellPlan]:
-    """The cells of a draft, not yet linked to those of other sweeps; none when anything is wrong with it."""
+    """The cells of a draft, not yet linked to those of other sweeps; none when it is not sound."""
     if not draft.sound:
         return []
-    before = len(findings)
-    sets = expand_axes(draft.axes, draft.place, findings)
-    return write_cells(draft.templates, draft.axes, sets, findings) if len(findings) == before else []
+    return write_cells(draft.templates, draft.axes, expand_axes(draft.axes, draft.place, findings), findings)
 
 
 def _templates(entry: Entry, table: TableNode, campaign: str, settings: Settings, findings: Findings) -> CellTemplates:

@@ -6,6 +6,7 @@ Events instead of ruamel's own trees: they carry lines, no tag can make anything
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -143,6 +144,9 @@ class _Builder:
             key = self._key(item, place, depth)
             inside = f"{place}.{key}" if place and key else key or place
             value = self._node(next(self._events), inside, depth + 1)
+            if isinstance(value, ScalarNode) and value.source == "":
+                # The scanner places a value that is not there at the next thing that is.
+                value = replace(value, line=_line(item))
             if key == _MERGE:
                 merged.extend(_merged(value))
             elif key is not None and key in entries:

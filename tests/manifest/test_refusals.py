@@ -1,0 +1,363 @@
+"""Every way a campaign file can be wrong is refused with its place, its line and a sentence that says what to do."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+
+import pytest
+
+from overnight.domain.errors import InvalidFile, Problem
+from overnight.manifest import load
+
+TOP = [
+    ("unknown key", "gaol: {}", "gaol", "did you mean `goal`"),
+    ("key known under another name", "timeout: 3", "timeout", "did you mean `time_limit`"),
+    ("goal is text", "goal: accuracy", "goal", "this is text"),
+    ("goal without direction", "goal: {metric: a}", "goal", "`direction` is missing"),
+    ("goal without metric", "goal: {direction: max}", "goal", "`metric` is missing"),
+    ("direction", "goal: {metric: a, direction: up}", "goal.direction", "maximize or minimize"),
+    ("unknown key in goal", "goal: {metric: a, direction: max, mod: 1}", "goal.mod", "unknown key"),
+    ("workdir is a number", "workdir: 3", "workdir", "a whole number"),
+    ("workdir with a tilde", "workdir: ~/x", "workdir", "without ~"),
+    ("workdir with a template", "workdir: a/${x}", "workdir", "without ~"),
+    ("workdir with NUL", 'workdir: "a\\0b"', "workdir", "NUL"),
+    ("environment", "environment: docker", "environment", "{venv: PATH}"),
+    ("two environments", "environment: {venv: a, conda: b}", "environment", "two kinds"),
+    ("empty environment", "environment: {}", "environment", "no kind"),
+    ("name of a variable", "env: {a-b: 1}", "env.a-b", "no name of a variable"),
+    ("variable of Overnight", "env: {OVERNIGHT_RUN_ID: 1}", "env.OVERNIGHT_RUN_ID", "set by Overnight"),
+    ("CUDA_VISIBLE_DEVICES", "env: {CUDA_VISIBLE_DEVICES: 0}", "env.CUDA_VISIBLE_DEVICES", "set by Overnight"),
+    ("variable without value", "env: {A: }", "env.A", "this is nothing"),
+    ("variable with a list", "env: {A: [1]}", "env.A", "a list"),
+    ("negative gpus", "resources: {gpus: -1}", "resources.gpus", "out of range"),
+    ("half a gpu", "resources: {gpus: 0.5}", "resources.gpus", "a number ('0.5')"),
+    ("gpus true", "resources: {gpus: true}", "resources.gpus", "true or false"),
+    ("no slot", "resources: {slots: 0}", "resources.slots", "out of range"),
+    ("size without unit", "resources: {gpus: 1, gpu_memory: 24}", "resources.gpu_memory", "24GiB"),
+    ("size in a foreign unit", "resources: {gpus: 1, gpu_memory: 24TiB}", "resources.gpu_memory", "24GiB"),
+    ("memory without gpu", "resources: {gpu_memory: 24GiB}", "resources.gpu_memory", "no GPU"),
+    ("unknown resource", "resources: {gpu: 1}", "resources.gpu", "did you mean `gpus`"),
+    ("limits is a number", "limits: 4", "limits", "{parallel: 4"),
+    ("no parallel run", "limits: {parallel: 0}", "limits.parallel", "out of range"),
+    ("no attempt", "limits: {attempts: 0}", "limits.attempts", "out of range"),
+    ("wall", "limits: {wall: long}", "limits.wall", "90s, 45m, 2h, 1d"),
+    ("retry zero", "retry: 0", "retry", "out of range"),
+    ("retry without attempts", "retry: {delay: 3s}", "retry", "number of attempts is missing"),
+    ("retry attempts", "retry: {attempts: 0}", "retry.attempts", "out of range"),
+    ("retry delay", "retry: {attempts: 2, delay: -1}", "retry.delay", "out of range"),
+    ("retry factor", "retry: {attempts: 2, factor: 0.5}", "retry.factor", "out of range"),
+    ("retry longest", "retry: {attempts: 2, longest: 5y}", "retry.longest", "90s"),
+    ("no time", "time_limit: 0", "time_limit", "more than 0 seconds"),
+    ("negative time", "time_limit: -3", "time_limit", "more than 0 seconds"),
+    ("endless time", "time_limit: .inf", "time_limit", "out of range"),
+    ("undefined time", "time_limit: .nan", "time_limit", "out of range"),
+    ("huge time", f"time_limit: 1{'0' * 350}", "time_limit", "out of range"),
+    ("grace", "grace: [1]", "grace", "a list"),
+    ("priority", "priority: high", "priority", "a whole number"),
+    ("replicates", "replicates: [1]", "replicates[0]", "a whole number"),
+    ("replicates twice", "replicates: [seed, seed]", "replicates[1]", "named twice"),
+    ("vars", "vars: [1]", "vars", "a mapping"),
+    ("name of a var", "vars: {a.b: 1}", "vars.a.b", "cannot be written as ${name}"),
+    ("reserved var", "vars: {campaign: 1}", "vars.campaign", "a meaning of its own"),
+    ("var without a number", "vars: {a: .inf}", "vars.a", "no finite number"),
+    ("var that nothing can resolve", "vars: {a: '${b}'}", "vars.a", "unresolved name ${b}"),
+    ("var with a launch name", "vars: {a: '${run_dir}'}", "vars.a", "known only when a run starts"),
+    ("a number as key", "1: x", "(file)", "no text"),
+    ("null as key", "~: x", "(file)", "no text"),
+    ("true as key", "true: x", "(file)", "no text"),
+    ("a list as key", "? [1]\n: x", "(file)", "no text"),
+    ("key twice", "grace: 1\ngrace: 2", "grace", "a second time"),
+]
+
+SWEEP = [
+    ("unknown key", "comand: x", "comand", "did you mean `command`"),
+    ("command as key of a neighbour", "depends_on: x", "depends_on", "did you mean `needs`"),
+    ("number as key", "3: x", "", "no text"),
+    ("command is a number", "command: 3", "command", "a whole number"),
+    ("command is blank", "command: '  '", "command", "text for the shell"),
+    ("command is a mapping", "command: {a: 1}", "command", "a mapping"),
+    ("no argument", "command: []", "command", "empty"),
+    ("no program", "command: ['', a]", "command[0]", "name a program"),
+    ("argument null", "command: [a, null]", "command[1]", "this is nothing"),
+    ("argument list", "command: [a, [b]]", "command[1]", "this is a list"),
+    ("argument with NUL", 'command: [a, "\\0"]', "command[1]", "NUL"),
+    ("unresolved in command", "command: echo ${HOME}", "command", "write $HOME or $${HOME}"),
+    ("unresolved in argument", "command: [echo, '${HOME}']", "command[1]", "no shell reads a list"),
+    ("unresolved in output", "outputs: ['${x}']", "outputs[0]", "unresolved name ${x}"),
+    ("unresolved in name", "name: a${x}", "name", "unresolved name ${x}"),
+    ("unresolved in env", "env: {A: '${x}'}", "env.A", "unresolved name ${x}"),
+    ("unresolved in a var", "vars: {A: '${x}'}", "vars.A", "unresolved name ${x}"),
+    ("var uses one below", "vars: {a: '${b}', b: 1}", "vars.a", "unresolved name ${b}"),
+    ("launch name in name", "name: a${GPU}", "name", "known only when a run starts"),
+    ("folder of a sweep that is not needed", "command: cat ${needs.other}/x", "command", "add `needs: {other:"),
+    (
+        "folder of a sweep needed as a whole",
+        "needs: other\ncommand: cat ${needs.other}",
+        "command",
+        "add `needs: {other:",
+    ),
+    ("grid is a list", "grid: [1]", "grid", "a mapping"),
+    ("grid is empty", "grid: {}", "grid", "no parameter"),
+    ("axis is empty", "grid: {x: []}", "grid.x", "no values"),
+    ("axis is null", "grid: {x: }", "grid.x", "no values"),
+    ("axis is a mapping", "grid: {x: {a: 1}}", "grid.x", "a list of values"),
+    ("axis is text", "grid: {x: '1,2'}", "grid.x", "write [1, 2], or ['1,2']"),
+    ("axis holds a list", "grid: {x: [[1]]}", "grid.x[0]", "a single value"),
+    ("axis holds a mapping", "grid: {x: [{a: 1}]}", "grid.x[0]", "a single value"),
+    ("axis holds NaN", "grid: {x: [.nan]}", "grid.x[0]", "no finite number"),
+    ("axis holds infinity", "grid: {x: [1e999]}", "grid.x[0]", "no finite number"),
+    ("axis holds a number that is too large", "grid: {x: [9223372036854775808]}", "grid.x[0]", "64 bits"),
+    ("axis holds NUL", 'grid: {x: ["\\0"]}', "grid.x[0]", "NUL"),
+    ("axis called run_dir", "grid: {run_dir: [1]}", "grid.run_dir", "a meaning of its own"),
+    ("axis called GPU", "grid: {GPU: [1]}", "grid.GPU", "a meaning of its own"),
+    ("axis with a dash", "grid: {a-b: [1]}", "grid.a-b", "letters, digits and _"),
+    ("axis is a number", "grid: {1: [1], x: [1]}", "grid", "no text"),
+    ("axis twice", "grid: {x: [1], x: [2]}", "grid.x", "a second time"),
+    ("equal values", "grid: {x: [1, 1.0]}", "", "equal parameters: x=1 (2 times)"),
+    ("zip of two lengths", "zip: {x: [1, 2], y: [1]}", "zip", "x has 2, y has 1"),
+    ("axis of grid and zip", "grid: {x: [1]}\nzip: {x: [2]}", "zip.x", "an axis of `grid` too"),
+    ("cells is a mapping", "cells: {a: 1}", "cells", "a list of mappings"),
+    ("cells is empty", "cells: []", "cells", "this list is empty"),
+    ("cell is a number", "cells: [1]", "cells[0]", "a mapping of parameters"),
+    ("cell without parameters", "cells: [{}]", "cells[0]", "a mapping of parameters"),
+    ("cell with a list", "cells: [{a: [1]}]", "cells[0].a", "a single value"),
+    ("equal cells", "cells: [{a: 1}, {a: 1}]", "", "equal parameters"),
+    ("cell equal to the grid's", "grid: {a: [1]}\ncells: [{a: 1}]", "", "equal parameters"),
+    (
+        "parameter of one cell only",
+        "cells: [{a: 1}, {b: 1}]\ncommand: echo ${a}",
+        "command",
+        "not a parameter of every",
+    ),
+    ("exclude matches nothing", "grid: {x: [1, 2]}\nexclude: [{x: 3}]", "exclude[0]", "no cell has x=3"),
+    ("exclude of a bool", "grid: {x: [1, 2]}\nexclude: [{x: true}]", "exclude[0]", "no cell has x=true"),
+    ("exclude names no axis", "grid: {x: [1, 2]}\nexclude: [{y: 3}]", "exclude[0].y", "no axis"),
+    ("exclude twice", "grid: {x: [1, 2]}\nexclude: [{x: 1}, {x: 1}]", "exclude[1]", "repeats entry [0]"),
+    ("exclude everything", "grid: {x: [1]}\nexclude: [{x: 1}]", "", "drops every cell"),
+    ("exclude from nothing", "cells: [{x: 1}]\nexclude: [{x: 1}]", "exclude", "needs a `grid` or a `zip`"),
+    ("exclude is empty", "grid: {x: [1]}\nexclude: []", "exclude", "this list is empty"),
+    ("too many cells", f"grid: {{x: {list(range(400))}, y: {list(range(400))}}}", "", "more than 100,000 cells"),
+    ("name of two cells", "grid: {x: [1, 2]}\nname: a", "name", "`a` (s: x=1, s: x=2)"),
+    ("name of two cells after cleaning", "grid: {x: [a b, a_b]}", "", "`s-xa_b`"),
+    ("name that begins badly", "name: -a", "name", "begins with a letter or digit"),
+    ("name that is too long", f"name: {'a' * 129}", "name", "at most 128"),
+    ("name is a number", "name: 3", "name", "a whole number"),
+    ("unquotable in double quotes", 'grid: {x: [a b]}\ncommand: echo "${x}"', "command", "list of arguments"),
+    ("unquotable in single quotes", "grid: {x: [a b]}\ncommand: sh -c 'echo ${x}'", "command", "list of arguments"),
+    ("unquotable in backquotes", "grid: {x: [a b]}\ncommand: echo `echo ${x}`", "command", "list of arguments"),
+    ("dollar before a launch name", "grid: {x: [a$]}\nenv: {A: '${x}${GPU}'}", "env.A", "ends in $"),
+    ("output is a number", "outputs: [1]", "outputs[0]", "the path of a file"),
+    ("output is empty", "outputs: ['']", "outputs[0]", "is empty"),
+    ("output with NUL", 'outputs: ["a\\0"]', "outputs[0]", "NUL"),
+    ("output above the working directory", "outputs: a/../../b", "outputs", "leaves the working directory"),
+    ("output above the run folder", "outputs: ['${run_dir}/../b']", "outputs[0]", "leaves the run folder"),
+    ("output is the working directory", "outputs: ['a/..']", "outputs[0]", "is a folder"),
+    ("output is the run folder", "outputs: ['${run_dir}']", "outputs[0]", "is a folder"),
+    ("output glued to the run folder", "outputs: ['${run_dir}x']", "outputs[0]", "without a /"),
+    ("run folder in the middle", "outputs: ['a/${run_dir}']", "outputs[0]", "in the middle"),
+    ("output with GPU", "outputs: ['a${GPU}']", "outputs[0]", "only ${run_dir} can"),
+    (
+        "output above through a value",
+        "grid: {x: ['../..']}\noutputs: ['a/${x}/c/..']",
+        "outputs[0]",
+        "leaves the working",
+    ),
+    ("one output of two cells", "grid: {x: [1, 2]}\noutputs: [a, ./b/../a]", "outputs[0]", "s-x1, s-x2 write the same"),
+    ("needs is a number", "needs: 3", "needs", "the name of a sweep"),
+    ("needs an unknown sweep", "needs: othr", "needs", "did you mean `other`"),
+    ("needs itself", "needs: s", "needs", "cannot need itself"),
+    ("needs twice", "needs: [other, other]", "needs[1]", "named twice"),
+    ("needs on nothing", "needs: {other: []}", "needs.other", "or `all`"),
+    ("needs on text", "needs: {other: seed}", "needs.other", "or `all`"),
+    ("needs on a name of one side", "grid: {x: [1]}\nneeds: {other: [x]}", "needs.other", "every cell of `other`"),
+    ("needs on a name of the other", "needs: {other: [seed]}", "needs.other", "every cell of this sweep"),
+    ("needs without a match", "grid: {seed: [0, 7]}\nneeds: {other: [seed]}", "needs.other", "the seed of s-seed7"),
+    ("parallel", "parallel: 0", "parallel", "out of range"),
+    ("replicates that it lacks", "grid: {x: [1]}\nreplicates: [y]", "replicates", "not a parameter"),
+    ("two environments", "environment: {venv: a, conda: b}", "environment", "two kinds"),
+    ("limits belong to the campaign", "limits: {parallel: 1}", "limits", "unknown key"),
+]
+
+
+def problems(text: str) -> tuple[Problem, ...]:
+    with pytest.raises(InvalidFile) as refusal:
+        load(text, "file.yaml", "/base")
+    assert refusal.value.path == "file.yaml"
+    return refusal.value.problems
+
+
+@pytest.mark.parametrize(("_what", "key", "place", "says"), TOP, ids=[row[0] for row in TOP])
+def test_a_mistake_at_the_top_is_one_problem_in_its_place(_what: str, key: str, place: str, says: str) -> None:
+    text = f"campaign: c\nsweeps: {{s: {{command: 'true'}}}}\n# here\n{key}\n"
+    (problem,) = problems(text)
+    assert problem.place == place
+    assert says in problem.message
+    assert problem.line == len(text.splitlines()) - (1 if key.startswith("?") else 0)
+
+
+@pytest.mark.parametrize(("_what", "keys", "place", "says"), SWEEP, ids=[row[0] for row in SWEEP])
+def test_a_mistake_in_a_sweep_is_one_problem_in_its_place(_what: str, keys: str, place: str, says: str) -> None:
+    lines = keys.splitlines()
+    if not any(line.startswith("command:") for line in lines):
+        lines.append("command: 'true'")
+    body = "\n".join(f"    {line}" for line in lines)
+    text = f"campaign: c\nsweeps:\n  other: {{grid: {{seed: [0, 1]}}, command: 'true'}}\n  s:\n{body}\n"
+    (problem,) = problems(text)
+    assert problem.place == (f"sweeps.s.{place}" if place else "sweeps.s")
+    assert says in problem.message
+    first = place.split(".", maxsplit=1)[0].split("[", maxsplit=1)[0]
+    named = [number for number, line in enumerate(text.splitlines(), 1) if first and line.startswith(f"    {first}:")]
+    assert problem.line in (named or (4, 5, 6))
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "line", "says"),
+    [
+        ("", "(file)", 1, "the file is empty"),
+        ("# nothing\n", "(file)", 1, "the file is empty"),
+        ("- a\n", "(file)", 1, "the file is a list"),
+        ("hello", "(file)", 1, "the file is text"),
+        ("campaign: c\n", "sweeps", 1, "no sweeps"),
+        ("campaign: c\nsweeps: {}\n", "sweeps", 2, "no sweeps"),
+        ("campaign: c\nsweeps: []\n", "sweeps", 2, "a list"),
+        ("sweeps: {s: {command: x}}\n", "campaign", 1, "the name of the campaign is missing"),
+        ("campaign: -c\nsweeps: {s: {command: x}}\n", "campaign", 1, "is no name"),
+        ("campaign: 3\nsweeps: {s: {command: x}}\n", "campaign", 1, "a whole number"),
+        ("campaign: c\nsweeps:\n  s:\n", "sweeps.s", 3, "this is nothing"),
+        ("campaign: c\nsweeps:\n  s: {grid: {a: 1}}\n", "sweeps.s.command", 3, "the command is missing"),
+        ("campaign: c\nsweeps:\n  -s: {command: x}\n", "sweeps.-s", 3, "is no name"),
+        ("campaign: c\nsweeps:\n  s: {command: x}\n  s: {command: x}\n", "sweeps.s", 4, "first on line 3"),
+        ("a: [1\n", "(file)", 2, "no valid YAML"),
+        ("a: 1\n b: 2\n", "(file)", 2, "no valid YAML"),
+        ("a: 1\nb: \x01\n", "(file)", 2, "no valid YAML"),
+        ('a: 1\nb: "\\UFFFFFFFF"\n', "(file)", None, "no valid YAML"),
+        ('a: 1\nb: "\\ud800"\n', "(file)", 2, "half a character"),
+        ("a: 1\n---\nb: 1\n", "(file)", 2, "a second document"),
+        ("a: 1\nb: !!python/name:os.system x\n", "(file)", 2, "the tag"),
+        ("a: 1\nb: !x [1]\n", "(file)", 2, "the tag"),
+        ("a: *x\n", "(file)", 1, "no anchor"),
+        ("a: &x [*x]\n", "(file)", 1, "inside its own anchor"),
+        ("a: 1\nb: " + "[" * 60 + "]" * 60, "(file)", 2, "nested deeper"),
+        ("campaign: c\nphases: []\n", "phases", 2, "cannot be read yet"),
+        ("project: c\njobs: []\n", "jobs", 2, "cannot be read yet"),
+        ("grid: {}\ntemplate: {}\n", "grid", 1, "cannot be read yet"),
+        ("program: a\nmethod: grid\nparameters: {}\n", "method", 2, "cannot be read yet"),
+    ],
+)
+def test_a_file_that_is_no_campaign_is_one_problem(text: str, place: str, line: int | None, says: str) -> None:
+    (problem,) = problems(text)
+    assert (problem.place, says in problem.message) == (place, True), problem
+    assert line is None or problem.line == line
+
+
+def test_aliases_cannot_unfold_into_more_than_the_limit() -> None:
+    rows = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    rows += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    (problem,) = problems("\n".join(rows))
+    assert "with its aliases" in problem.message
+    assert problem.line == 6
+
+
+def test_a_large_file_is_refused_before_it_is_read() -> None:
+    (problem,) = problems("#" * (4 * 1024 * 1024 + 1))
+    assert "larger than 4 MiB" in problem.message
+    (problem,) = problems("#" + "é" * (2 * 1024 * 1024))
+    assert "larger than 4 MiB" in problem.message
+
+
+def test_everything_wrong_is_told_at_once_in_file_order() -> None:
+    text = dedent("""\
+        campaign: "?"
+        goal: {metric: a, direction: up}
+        resources: {gpus: -1}
+        sweeps:
+          a:
+            grid: {x: [], y: [1]}
+            command: echo ${z}
+            retry: 0
+          b:
+            needs: a
+            grid: {x: [1, 2]}
+            outputs: [same, ../up]
+            command: sh -c "${x} ${q}"
+          c:
+            needs: nobody
+            grid: {x: [1, 2]}
+            exclude: [{x: 3}]
+            name: c
+            outputs: [other]
+            command: "true"
+        """)
+    found = [(problem.line, problem.place) for problem in problems(text)]
+    assert found == [
+        (1, "campaign"),
+        (2, "goal.direction"),
+        (3, "resources.gpus"),
+        (6, "sweeps.a.grid.x"),
+        (7, "sweeps.a.command"),
+        (8, "sweeps.a.retry"),
+        (12, "sweeps.b.outputs[1]"),
+        (13, "sweeps.b.command"),
+        (15, "sweeps.c.needs"),
+        (17, "sweeps.c.exclude[0]"),
+        (18, "sweeps.c.name"),
+        (19, "sweeps.c.outputs[0]"),
+    ]
+
+
+def test_a_cycle_of_sweeps_is_told_once_with_its_path() -> None:
+    text = dedent("""\
+        campaign: c
+        sweeps:
+          a: {command: x, needs: c}
+          b: {command: x, needs: a}
+          c: {command: x, needs: b}
+          d: {command: x, needs: [a, c]}
+        """)
+    (problem,) = problems(text)
+    assert "a -> c -> b -> a" in problem.message
+    assert (problem.place, problem.line) == ("sweeps.a.needs", 3)
+
+
+def test_the_folder_of_a_needed_run_must_be_one_run() -> None:
+    text = dedent("""\
+        campaign: c
+        sweeps:
+          t: {grid: {seed: [0, 1], width: [1, 2]}, command: x}
+          s:
+            grid: {seed: [0, 1]}
+            needs: {t: [seed]}
+            command: cat ${needs.t}/x
+        """)
+    (problem,) = problems(text)
+    assert "several cells of `t` match s-seed0, s-seed1 on seed" in problem.message
+    assert (problem.place, problem.line) == ("sweeps.s.needs.t", 6)
+
+
+def test_outputs_collide_across_sweeps_only_where_their_folders_meet() -> None:
+    text = "campaign: c\nsweeps:\n  a: {command: x, outputs: o}\n  b: {command: x, outputs: d/../o, workdir: W}\n"
+    assert load(text.replace("W", "sub"), "f", "/base").cells == 2
+    (problem,) = problems(text.replace("W", "."))
+    assert "a, b write the same file '/base/o'" in problem.message
+    assert (problem.place, problem.line) == ("sweeps.b.outputs", 4)
+
+
+def test_a_mistake_that_every_cell_shares_is_told_once() -> None:
+    text = (
+        "campaign: c\nsweeps:\n  s:\n    grid: {x: [a b, c d, e f, g h]}\n    command: sh -c '${x}'\n    name: _${x}\n"
+    )
+    assert [problem.place for problem in problems(text)] == ["sweeps.s.command", "sweeps.s.name"]
+
+
+def test_the_line_within_a_block_command_is_exact() -> None:
+    text = "campaign: c\nsweeps:\n  s:\n    command: |\n      echo one\n      echo ${two}\n"
+    (problem,) = problems(text)
+    assert problem.line == 6
+
+
+def test_many_dependencies_between_cells_are_refused_and_not_built() -> None:
+    values = list(range(1500))
+    text = f"campaign: c\nsweeps:\n  a: {{grid: {{x: {values}, k: 1}}, command: x}}\n"
+    text += f"  b: {{grid: {{y: {values}, k: 1}}, needs: {{a: [k]}}, command: x}}\n"
+    (problem,) = problems(text)
+    assert "more than 1,000,000 dependencies" in problem.message
