@@ -21,6 +21,7 @@ from overnight.ids import new_token, system_random
 from overnight.service.context import Context, Spot
 from overnight.store.base import Store
 from overnight.store.sqlite import SqliteStore
+from overnight.targets.base import Offer
 from overnight.targets.devices.gpus import GpuProbe
 from overnight.targets.devices.offers import offers
 from overnight.targets.files import LocalFiles
@@ -28,7 +29,8 @@ from overnight.targets.local import LocalTarget
 
 
 class HomeLock:
-    """The right to be the one server of a home; held by an open file, so that it ends with the process however that dies."""
+    """The right to be the one server of a home; held by an open file, so that it ends with the process however that
+    dies."""
 
     def __init__(self, configuration: Configuration) -> None:
         """Take the lock; Conflict names the pid and address of the server that has it."""
@@ -180,12 +182,14 @@ def _guarded(loop: Loop, stop: threading.Event, broken: Callable[[str], None]) -
 def _local_target(configuration: Configuration, store: Store, clock: Clock, probe: GpuProbe) -> LocalTarget:
     local = configuration.local
 
-    def look() -> list[object]:
-        return offers(probe.read(), target="here", slots=local.slots, threshold_mib=local.gpu_free_threshold_mib, ours={})
+    def look() -> list[Offer]:
+        return offers(
+            probe.read(), target="here", slots=local.slots, threshold_mib=local.gpu_free_threshold_mib, ours={}
+        )
 
     return LocalTarget(
         folder=Path(configuration.home, "runner"),
-        offers=look,  # type: ignore[arg-type]
+        offers=look,
         clock=clock,
         session=lambda floor: next_session(store, floor),
         pause=pause,

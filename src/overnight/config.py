@@ -79,10 +79,18 @@ def _check_local(table: Any) -> list[Problem]:
     known = {entry.name for entry in fields(LocalSettings)}
     problems = _unknown(table, known, "local.")
     for name in known & table.keys():
-        if not isinstance(table[name], int) or isinstance(table[name], bool) or table[name] < (0 if name != "log_cap_mib" else 1):
+        if (
+            not isinstance(table[name], int)
+            or isinstance(table[name], bool)
+            or table[name] < (0 if name != "log_cap_mib" else 1)
+        ):
             problems.append(Problem(f"local.{name}", "must be a whole number, not negative"))
     return problems
 
 
 def _unknown(table: Mapping[str, Any], known: set[str], prefix: str) -> list[Problem]:
-    return [Problem(f"{prefix}{key}", f"unknown key; known are {', '.join(sorted(known))}") for key in table if key not in known]
+    return [
+        Problem(f"{prefix}{key}", f"unknown key; known are {', '.join(sorted(known))}")
+        for key in table
+        if key not in known
+    ]

@@ -37,7 +37,9 @@ def interval(world: World, offers: Mapping[str, Sequence[Offer]]) -> float:
         return GPU_SECONDS
     if not any(offer.kind == "gpu" for offered in offers.values() for offer in offered):
         return SLOT_SECONDS
-    unclean = world.store.read(lambda session: any(session.rows("leases_of_ended", target=name) for name in world.places))
+    unclean = world.store.read(
+        lambda session: any(session.rows("leases_of_ended", target=name) for name in world.places)
+    )
     return SETTLING_SECONDS if unclean else GPU_SECONDS
 
 
@@ -76,7 +78,8 @@ def _diagnose(session: Session, offer: Offer) -> None:
 
 
 def _free_clean(session: Session, target: str, offers: Sequence[Offer]) -> None:
-    """A GPU comes back when a probe made after its attempt's end finds no process and no memory there; or into quarantine."""
+    """A GPU comes back when a probe made after its attempt's end finds no process and no memory there; or into
+    quarantine."""
     waiting: dict[str, list[str]] = {}
     for attempt_id, device in session.rows("leases_of_ended", target=target):
         waiting.setdefault(attempt_id, []).append(device)

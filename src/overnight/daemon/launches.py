@@ -71,7 +71,11 @@ def launch_of(claimed: Claimed) -> Launch:
 def launch_names(claimed: Claimed) -> dict[str, str]:
     """Values of `${run_dir}`, `${GPU}` and `${needs.SWEEP}` for one attempt."""
     gpus = ",".join(str(device.position) for device in claimed.devices if device.kind == "gpu")
-    return {"run_dir": claimed.folder, "GPU": gpus, **{f"needs.{name}": folder for name, folder in claimed.upstream.items()}}
+    return {
+        "run_dir": claimed.folder,
+        "GPU": gpus,
+        **{f"needs.{name}": folder for name, folder in claimed.upstream.items()},
+    }
 
 
 def outputs_of(config: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:

@@ -49,5 +49,3 @@ def _raise_fence(session: Session, strangers: list[Handle]) -> None:
     session.rows("fence_raise", floor=max(handle.fence for handle in strangers))
     for handle in strangers:
         session.record("host.stranger", handle.attempt, handle.fence)
-
-

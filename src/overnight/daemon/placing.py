@@ -116,6 +116,10 @@ def _block_without_budget(session: Session, snapshot: Snapshot, placements: Sequ
         if view.live == 0 and (out_of_attempts or out_of_time):
             detail = "the campaign has used up its " + ("attempts" if out_of_attempts else "wall time")
             for sweep in campaigns.sweeps_of(session, view.id):
-                queued = [row[0] for row in session.rows("runs_queued_head", sweep_id=sweep.id, limit=consequences.AT_ONCE)]
-                waiting = [row[0] for row in session.rows("runs_waiting", sweep_id=sweep.id, limit=consequences.AT_ONCE)]
+                queued = [
+                    row[0] for row in session.rows("runs_queued_head", sweep_id=sweep.id, limit=consequences.AT_ONCE)
+                ]
+                waiting = [
+                    row[0] for row in session.rows("runs_waiting", sweep_id=sweep.id, limit=consequences.AT_ONCE)
+                ]
                 consequences.block(session, [*queued, *waiting], Reason.BUDGET, detail, subject=view.id)

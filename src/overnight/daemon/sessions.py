@@ -6,7 +6,8 @@ from overnight.clock import Clock
 from overnight.store.base import SYSTEM, Session, Store
 
 FENCES_PER_MINUTE_BITS = 27
-"""Fences start at minutes since 1970 times 2**27: above every one given out before, even after an old backup was restored
+"""Fences start at minutes since 1970 times 2**27: above every one given out before, even after an old backup was
+restored
 (134 million claims a minute would be needed to overtake it), and below 2**53, so that JSON readers keep them exact."""
 
 

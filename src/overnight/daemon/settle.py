@@ -30,7 +30,8 @@ class Fact:
 
 @dataclass(slots=True)
 class Settled:
-    """What a settle pass did: ended runs, attempts to forget, launching attempts to send again, whether GPUs came back."""
+    """What a settle pass did: ended runs, attempts to forget, launching attempts to send again, whether GPUs came
+    back."""
 
     ended: list[EndedRun] = field(default_factory=list)
     forget: dict[str, list[str]] = field(default_factory=dict)
@@ -39,7 +40,8 @@ class Settled:
 
 
 def gather(world: World, claims: Mapping[str, Claimed], news: Sequence[News]) -> list[Fact]:
-    """Look into the files of the attempts that ended. Drops news about attempts that are not ours to judge: unknown ones,
+    """Look into the files of the attempts that ended. Drops news about attempts that are not ours to judge: unknown
+    ones,
     stale tokens (R2), and what a later piece of the same news makes pointless."""
     last = {item.attempt: item for item in news if item.attempt in claims and claims[item.attempt].fence == item.fence}
     return [Fact(item, _evidence(world, claims[item.attempt], item)) for item in last.values()]

@@ -1,6 +1,7 @@
 """Numbers that a run reports without any SDK: JSON lines, a final `---` block of `key: value` lines, a `results.json`.
 
-Everything here is hostile text: it is parsed within bounds, never executed, and what is not a number is left out. NaN and
+Everything here is hostile text: it is parsed within bounds, never executed, and what is not a number is left out.
+NaN and
 the infinities are numbers.
 """
 
@@ -21,7 +22,8 @@ _NUMBER = re.compile(r"[+-]?(?:nan|inf(?:inity)?|(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]
 
 
 def from_log(text: str) -> dict[str, float]:
-    """Final numbers in the end of a log: the last value of every key in JSON lines, overridden by the last `---` block."""
+    """Final numbers in the end of a log: the last value of every key in JSON lines, overridden by the last `---`
+    block."""
     lines = text.splitlines()
     found: dict[str, float] = {}
     for line in lines:
@@ -36,7 +38,8 @@ def from_results(text: str) -> dict[str, float]:
 
 
 def series(lines: Iterable[str]) -> dict[str, list[tuple[float, float]]]:
-    """Per metric the (step, value) points in JSON lines; the step is `step`, else `epoch`, else the number of the line."""
+    """Per metric the (step, value) points in JSON lines; the step is `step`, else `epoch`, else the number of the
+    line."""
     points: dict[str, list[tuple[float, float]]] = {}
     for place, line in enumerate(lines):
         row = _json_line(line)

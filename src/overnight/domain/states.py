@@ -1,6 +1,7 @@
 """Every state machine of Overnight, as tables.
 
-A machine is a tuple of arrows `(transition, sources, target)`. The SQL guard, the event's name, the schema's `CHECK`s, the
+A machine is a tuple of arrows `(transition, sources, target)`. The SQL guard, the event's name, the schema's
+`CHECK`s, the
 terminal states and the diagrams of `docs/states.md` all come from here.
 """
 

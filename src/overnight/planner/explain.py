@@ -57,9 +57,9 @@ def explain(situation: Situation) -> Explanation:
         "running": _running,
         "cancelling": _cancelling,
         "blocked": _blocked,
-        "succeeded": lambda s: Explanation("succeeded", "it succeeded", (f"overnight show {s.run.id}",)),
+        "succeeded": _succeeded,
         "failed": _failed,
-        "cancelled": lambda s: Explanation("cancelled", "it was cancelled", (f"overnight retry {s.run.id}",)),
+        "cancelled": _cancelled,
     }
     return by_state[run.state](situation)
 
@@ -78,7 +78,9 @@ def _queued(situation: Situation) -> Explanation:
     if limit:
         sentence, command = _LIMITS[limit]
         campaign = situation.run.campaign_id or ""
-        return Explanation(limit, sentence, (command.format(sweep=situation.sweep.id, campaign=campaign),) if command else ())
+        return Explanation(
+            limit, sentence, (command.format(sweep=situation.sweep.id, campaign=campaign),) if command else ()
+        )
     return _without_devices(situation)
 
 
@@ -98,7 +100,9 @@ def _without_devices(situation: Situation) -> Explanation:
         return Explanation("quarantined", f"{sick[0].name} is quarantined: {sick[0].diagnosis}", ("overnight doctor",))
     foreign = [d for d in suitable if d.busy and d.id not in situation.held]
     if foreign and len(suitable) - len(sick) - len(foreign) < number:
-        return Explanation("foreign_use", f"{foreign[0].name} is used by others: {foreign[0].busy}", ("overnight doctor",))
+        return Explanation(
+            "foreign_use", f"{foreign[0].name} is used by others: {foreign[0].busy}", ("overnight doctor",)
+        )
     ahead = f"; {situation.ahead} queued run{'s' if situation.ahead != 1 else ''} ahead" if situation.ahead else ""
     return Explanation("busy", f"every {noun} that suits is taken by other runs{ahead}", ("overnight status",))
 
@@ -124,7 +128,7 @@ def _running(situation: Situation) -> Explanation:
     )
 
 
-def _cancelling(situation: Situation) -> Explanation:
+def _cancelling(_: Situation) -> Explanation:
     return Explanation("cancelling", "a stop was ordered; it stands until its processes are proven gone")
 
 
@@ -135,6 +139,14 @@ def _blocked(situation: Situation) -> Explanation:
         f"it cannot start: {run.detail or 'what it needs did not succeed'}",
         (f"overnight retry {run.campaign_id or run.id} --failed",),
     )
+
+
+def _succeeded(situation: Situation) -> Explanation:
+    return Explanation("succeeded", "it succeeded", (f"overnight show {situation.run.id}",))
+
+
+def _cancelled(situation: Situation) -> Explanation:
+    return Explanation("cancelled", "it was cancelled", (f"overnight retry {situation.run.id}",))
 
 
 def _failed(situation: Situation) -> Explanation:

@@ -40,7 +40,8 @@ class Verdict:
 
 
 def outcome_of(record: Mapping[str, Any], missing_outputs: Sequence[str]) -> Outcome:
-    """Classify an exit record (`reliability.md` R14): our own stops, kernel OOM, signal, exit code, outputs, in this order."""
+    """Classify an exit record (`reliability.md` R14): our own stops, kernel OOM, signal, exit code, outputs, in this
+    order."""
     reason, detail = str(record["reason"]), str(record.get("detail") or "")
     code, signal = record.get("code"), record.get("signal")
     usage = record.get("usage") or {}

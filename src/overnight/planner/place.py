@@ -103,7 +103,8 @@ class _Room:
 def place(snapshot: Snapshot, now: float) -> tuple[Placement, ...]:
     """Give free devices to runs: priority first, then submission order, smaller runs filling gaps.
 
-    Bounds hold for the sum of what is live and what is placed here. A run that has waited for `PATIENCE` and does not fit
+    Bounds hold for the sum of what is live and what is placed here. A run that has waited for `PATIENCE` and does
+    not fit
     keeps the free devices of its kind for itself, so that a stream of small runs cannot starve it (I39).
     """
     room = _Room(list(snapshot.free))
@@ -125,7 +126,10 @@ def place(snapshot: Snapshot, now: float) -> tuple[Placement, ...]:
 
 def _in_order(lanes: Sequence[Lane]) -> Iterator[tuple[Lane, Head]]:
     """All heads of all lanes: highest priority first, then oldest submission."""
-    lines = [[(-(lane.priority + head.priority), head.seq, number) for head in lane.heads] for number, lane in enumerate(lanes)]
+    lines = [
+        [(-(lane.priority + head.priority), head.seq, number) for head in lane.heads]
+        for number, lane in enumerate(lanes)
+    ]
     places = [0] * len(lanes)
     for *_, number in heapq.merge(*lines):
         yield lanes[number], lanes[number].heads[places[number]]

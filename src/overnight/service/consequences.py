@@ -96,7 +96,9 @@ def unblock_dependants(session: Session, run_id: str) -> None:
         blocked = [row[0] for row in session.rows("runs_blocked_by", needs_id=cause)]
         sweep_id = session.rows("run_standing", id=cause)[0][1]
         for (dependant,) in session.rows("sweep_dependants", id=sweep_id):
-            blocked += [row[0] for row in session.rows("runs_blocked_of_sweep", sweep_id=dependant, reason=Reason.NEED_FAILED)]
+            blocked += [
+                row[0] for row in session.rows("runs_blocked_of_sweep", sweep_id=dependant, reason=Reason.NEED_FAILED)
+            ]
         moved = [run for run in move_runs(session, blocked, "unblock", subject=cause) if run not in seen]
         session.many("run_reset", [{"id": run} for run in moved])
         reopen(session, moved)

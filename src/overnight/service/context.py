@@ -12,6 +12,10 @@ from overnight.store.base import Change, Store
 from overnight.targets.base import Files, Target
 
 
+ADMIN = Change("admin")
+"""Whoever holds the home's first token, or runs commands on the home itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spot:
     """A target as the service needs it: to ask what it has, and to read logs there."""
@@ -30,7 +34,7 @@ class Context:
     rng: random.Random
     wake: Callable[[], None]
     """Tells the loop that an actor changed something."""
-    change: Change = Change("admin")
+    change: Change = ADMIN
 
     @property
     def runs_folder(self) -> Path:

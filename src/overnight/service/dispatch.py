@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from overnight.domain.errors import InvalidRequest, NotFound
 from overnight.service.context import Context
+from overnight.service.once import OnceStore
 from overnight.service.requests import Request
 from overnight.service.table import BY_NAME, Operation
 from overnight.service.views import View
@@ -35,7 +36,9 @@ def parse(operation: Operation, fields: Mapping[str, Any]) -> Request:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or operation.name
-        raise InvalidRequest(f"{place}: {first['msg']}", place=place, next_step="Correct the field and ask again.") from error
+        raise InvalidRequest(
+            f"{place}: {first['msg']}", place=place, next_step="Correct the field and ask again."
+        ) from error
 
 
 def carry_out(context: Context, operation: Operation, request: Request, *, key: str | None = None) -> View:

@@ -41,7 +41,9 @@ def _devices(context: Context, name: str) -> View:
     gpus = sum(offer.kind == "gpu" for offer in offers)
     value = f"{gpus} GPUs, {len(offers) - gpus} CPU slots"
     if sick:
-        return _check("devices", "fail", f"{value}; {'; '.join(sick)}", "Look at the driver's log; the GPU gets no runs.")
+        return _check(
+            "devices", "fail", f"{value}; {'; '.join(sick)}", "Look at the driver's log; the GPU gets no runs."
+        )
     if busy:
         return _check("devices", "warn", f"{value}; {'; '.join(busy)}", "Runs wait until it is free.")
     return _check("devices", "ok", value)
@@ -52,14 +54,26 @@ def _disk(folder: str) -> list[View]:
     inodes = os.statvfs(folder).f_favail
     low = "Free some space: logs and checkpoints of runs go there."
     return [
-        _check("disk", "ok" if free > LOW_BYTES else "warn", f"{free / 1024**3:.1f} GiB free at {folder}", low if free <= LOW_BYTES else ""),
-        _check("inodes", "ok" if inodes > LOW_INODES else "warn", f"{inodes} free", low if inodes <= LOW_INODES else ""),
+        _check(
+            "disk",
+            "ok" if free > LOW_BYTES else "warn",
+            f"{free / 1024**3:.1f} GiB free at {folder}",
+            low if free <= LOW_BYTES else "",
+        ),
+        _check(
+            "inodes", "ok" if inodes > LOW_INODES else "warn", f"{inodes} free", low if inodes <= LOW_INODES else ""
+        ),
     ]
 
 
 def _python() -> View:
     found = shutil.which("python3")
-    return _check("python3", "ok" if found else "warn", found or "not on PATH", "" if found else "Commands must name their interpreter.")
+    return _check(
+        "python3",
+        "ok" if found else "warn",
+        found or "not on PATH",
+        "" if found else "Commands must name their interpreter.",
+    )
 
 
 def _log_writable(folder: str) -> View:

@@ -65,14 +65,19 @@ def show(context: Context, request: One) -> View:
         if noun == "campaign":
             return _show_campaign(session, thing)
         if noun == "sweep":
-            return {"kind": "sweep", **views.sweep(campaigns.get_sweep(session, thing), campaigns.sweep_counts(session, thing))}
+            return {
+                "kind": "sweep",
+                **views.sweep(campaigns.get_sweep(session, thing), campaigns.sweep_counts(session, thing)),
+            }
         return _show_run(session, runs.get(session, thing))
 
     return context.store.read(read)
 
 
 def _show_campaign(session: Session, campaign_id: str) -> View:
-    listed = [views.sweep(it, campaigns.sweep_counts(session, it.id)) for it in campaigns.sweeps_of(session, campaign_id)]
+    listed = [
+        views.sweep(it, campaigns.sweep_counts(session, it.id)) for it in campaigns.sweeps_of(session, campaign_id)
+    ]
     shown = views.campaign(campaigns.get(session, campaign_id), campaigns.counts(session, campaign_id))
     return {"kind": "campaign", **shown, "sweeps": listed, "source": session.value("campaign_source", id=campaign_id)}
 
@@ -119,7 +124,9 @@ def find_attempt(session: Session, text: str, number: int | None) -> tuple[Run, 
         return runs.get(session, thing), made[-1] if made else None
     chosen = next((attempt for attempt in made if attempt.number == number), None)
     if chosen is None:
-        raise NotFound(f"run {thing} has no attempt {number}", next_step=f"See its attempts with: overnight show {thing}")
+        raise NotFound(
+            f"run {thing} has no attempt {number}", next_step=f"See its attempts with: overnight show {thing}"
+        )
     return runs.get(session, thing), chosen
 
 
@@ -146,7 +153,7 @@ def status(context: Context, _: Nothing) -> View:
     """What goes on now: devices and who holds them, live runs, active campaigns."""
 
     def read(session: Session) -> View:
-        held = dict(session.rows("leases_live"))
+        held: dict[str, str] = dict(_pairs(session))
         live = [rows.run(row) for row in session.rows("runs_live", limit=10_000)]
         active = [rows.campaign(row) for row in session.rows("campaigns_active")]
         return {
@@ -159,6 +166,10 @@ def status(context: Context, _: Nothing) -> View:
         }
 
     return context.store.read(read)
+
+
+def _pairs(session: Session) -> list[tuple[str, str]]:
+    return [(row[0], row[1]) for row in session.rows("leases_live")]
 
 
 def explain_thing(context: Context, request: One) -> View:
@@ -187,7 +198,9 @@ def _explain_sweep(session: Session, sweep_id: str) -> list[View]:
         row = session.row("run_first_in_state", sweep_id=sweep_id, state=state)
         if row:
             run = rows.run(row)
-            found.append({"state": state, "runs": number, "example": run.id, "name": run.name, **_explained(session, run)})
+            found.append(
+                {"state": state, "runs": number, "example": run.id, "name": run.name, **_explained(session, run)}
+            )
     return found
 
 

@@ -35,7 +35,8 @@ class OnceStore:
                 if found[0] != self._fingerprint:
                     raise KeyReused(
                         f"the idempotency key {self._place['key']!r} came with a different request before",
-                        next_step="Use a new key for a new request; repeat the old request unchanged to get its answer.",
+                        next_step="Use a new key for a new request; repeat the old request unchanged to get its
+                        answer.",
                     )
                 return cast("T", json.loads(found[1]))
             answer = work(session)

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Id = Annotated[str, Field(min_length=1, max_length=160, description="An id, a unique prefix of one, or a campaign's name.")]
+Id = Annotated[
+    str, Field(min_length=1, max_length=160, description="An id, a unique prefix of one, or a campaign's name.")
+]
 Text = Annotated[str, Field(max_length=4 * 1024 * 1024)]
 
 
@@ -38,7 +40,9 @@ class SingleRunRequest(Request):
     gpus: int = Field(default=0, ge=0, le=1024)
     slots: int = Field(default=1, ge=1, le=100_000)
     attempts: int = Field(default=1, ge=1, le=1000, description="Attempts in all.")
-    delay: float = Field(default=10.0, ge=0, le=86_400, description="Seconds before the first retry; doubles each time.")
+    delay: float = Field(
+        default=10.0, ge=0, le=86_400, description="Seconds before the first retry; doubles each time."
+    )
     time_limit: float | None = Field(default=None, gt=0)
     grace: float = Field(default=10.0, ge=0, le=86_400)
     priority: int = Field(default=0, ge=-1_000_000, le=1_000_000)
@@ -90,7 +94,9 @@ class LogRange(Request):
 class EventRange(Request):
     """Events after a cursor."""
 
-    after: int | None = Field(default=None, ge=0, description="Only events with a larger `seq`; absent = the newest ones.")
+    after: int | None = Field(
+        default=None, ge=0, description="Only events with a larger `seq`; absent = the newest ones."
+    )
     limit: int = Field(default=100, ge=1, le=10_000)
     wait: float = Field(default=0.0, ge=0, le=240, description="Seconds to wait for a first event.")
     subject: str | None = Field(default=None, max_length=160, description="Only events about this id.")

@@ -76,10 +76,19 @@ def retry(context: Context, request: Retry) -> View:
     def change(session: Session) -> View:
         noun, thing = campaigns.resolve(session, request.id)
         states = ("failed",) if request.failed else ("failed", "cancelled")
-        again = [run for sweep, one in _runs_of(session, noun, thing) for run in _in_states(session, sweep, states, one)]
-        blocked = [run for sweep, one in _runs_of(session, noun, thing) for run in _in_states(session, sweep, ("blocked",), one)]
+        again = [
+            run for sweep, one in _runs_of(session, noun, thing) for run in _in_states(session, sweep, states, one)
+        ]
+        blocked = [
+            run
+            for sweep, one in _runs_of(session, noun, thing)
+            for run in _in_states(session, sweep, ("blocked",), one)
+        ]
         if not again and not blocked:
-            raise Conflict(f"nothing of {request.id} has failed", next_step=f"See how it stands with: overnight explain {request.id}")
+            raise Conflict(
+                f"nothing of {request.id} has failed",
+                next_step=f"See how it stands with: overnight explain {request.id}",
+            )
         moved = _try_again(session, again, thing)
         moved += _try_again(session, [run for run in blocked if _is(session, run, "blocked")], thing)
         consequences.survey(session)
@@ -117,7 +126,9 @@ def _gate(context: Context, request: One, transition: str) -> View:
     def change(session: Session) -> View:
         noun, thing = campaigns.resolve(session, request.id)
         if noun == "run":
-            raise Conflict(f"{request.id} is a run; campaigns and sweeps can be paused", next_step="Give the campaign's id.")
+            raise Conflict(
+                f"{request.id} is a run; campaigns and sweeps can be paused", next_step="Give the campaign's id."
+            )
         moved = move(session, CAMPAIGN_GATE if noun == "campaign" else SWEEP_GATE, thing, transition)
         return {"id": thing, "kind": noun, "paused": transition == "pause", "changed": moved}
 

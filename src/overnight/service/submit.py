@@ -53,7 +53,9 @@ def submit(context: Context, request: CampaignFile) -> View:
     """Store a campaign. The same file again, while its campaign is still active, is that campaign."""
     parsed = load(request.file, request.path, request.directory)
     code = identify(parsed.sweeps[0].workdir)
-    submission = campaigns.Submission(request.file, os.path.join(request.directory, os.path.basename(request.path)), code)
+    submission = campaigns.Submission(
+        request.file, os.path.join(request.directory, os.path.basename(request.path)), code
+    )
     answer = context.store.write(context.change, lambda session: _submit(session, parsed, submission, context.rng))
     context.wake()
     return answer
@@ -86,7 +88,9 @@ def single_of(request: SingleRunRequest) -> campaigns.SingleRun:
     if any("\0" in text for text in [*texts, *request.env, *request.env.values(), request.workdir, request.name]):
         raise Refused(f"run {request.name!r} has a NUL character in a text", next_step="Remove it.")
     if not os.path.isabs(request.workdir):
-        raise Refused(f"workdir {request.workdir!r} is not absolute", place="workdir", next_step="Give an absolute path.")
+        raise Refused(
+            f"workdir {request.workdir!r} is not absolute", place="workdir", next_step="Give an absolute path."
+        )
     reserved = [name for name in request.env if name.startswith("OVERNIGHT_") or "=" in name or not name]
     if reserved:
         raise Refused(f"the variable {reserved[0]!r} may not be set", place="env", next_step="Choose another name.")
@@ -101,4 +105,3 @@ def single_of(request: SingleRunRequest) -> campaigns.SingleRun:
         priority=request.priority,
     )
     return campaigns.SingleRun(request.name, CellPlan(request.name, {}, command, (), request.env), settings)
-

@@ -51,7 +51,11 @@ def sweep(it: Sweep, found: Mapping[str, int]) -> View:
         "paused": it.gate == "paused",
         "priority": it.priority,
         "workdir": settings.workdir,
-        "resources": {"gpus": settings.need.gpus, "slots": settings.need.slots, "gpu_memory_mib": settings.need.gpu_memory_mib},
+        "resources": {
+            "gpus": settings.need.gpus,
+            "slots": settings.need.slots,
+            "gpu_memory_mib": settings.need.gpu_memory_mib,
+        },
         "retry": {"attempts": settings.retry.attempts, "delay": settings.retry.delay},
         "time_limit": settings.time_limit,
         "grace": settings.grace,

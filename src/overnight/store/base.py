@@ -95,7 +95,8 @@ class Store(Protocol):
         """Run `work` on a consistent snapshot that sees everything acknowledged before."""
 
     def wait(self, seen: int, timeout: float) -> int:
-        """Block until an event after `seen` is durable, at most `timeout` seconds; returns the newest sequence number."""
+        """Block until an event after `seen` is durable, at most `timeout` seconds; returns the newest sequence
+        number."""
 
     def close(self) -> None:
         """Give the database back; repeatable."""

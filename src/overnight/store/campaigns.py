@@ -64,7 +64,9 @@ def submit(session: Session, plan: CampaignPlan, submission: Submission, digest:
     sweep_ids = {sweep.name: _insert_sweep(session, campaign_id, sweep, plan.priority, rng) for sweep in plan.sweeps}
     for sweep in plan.sweeps:
         whole = [need.sweep for need in sweep.needs if need.match is None]
-        session.many("sweep_need_insert", [{"sweep_id": sweep_ids[sweep.name], "needs_id": sweep_ids[name]} for name in whole])
+        session.many(
+            "sweep_need_insert", [{"sweep_id": sweep_ids[sweep.name], "needs_id": sweep_ids[name]} for name in whole]
+        )
     cell_ids: dict[str, str] = {}
     for sweep in plan.sweeps:
         for cell in sweep.cells:
@@ -79,7 +81,9 @@ def submit(session: Session, plan: CampaignPlan, submission: Submission, digest:
 
 def _campaign_settings(plan: CampaignPlan, submission: Submission) -> str:
     goal = asdict(plan.goal) if plan.goal else None
-    return rows.encode({"goal": goal, "budget": asdict(plan.budget), "parallel": plan.parallel, "code": submission.code})
+    return rows.encode(
+        {"goal": goal, "budget": asdict(plan.budget), "parallel": plan.parallel, "code": submission.code}
+    )
 
 
 def _insert_sweep(session: Session, campaign_id: str | None, plan: SweepPlan, priority: int, rng: random.Random) -> str:
@@ -168,7 +172,9 @@ def _alone(session: Session, shape: str, plan: SweepPlan, rng: random.Random) ->
         if state == "settled":
             move(session, SWEEP, sweep_id, "reopen")
         return str(sweep_id)
-    named = SweepPlan(**{**{f: getattr(plan, f) for f in plan.__dataclass_fields__}, "name": f"alone-{shape}", "cells": ()})
+    named = SweepPlan(
+        **{**{f: getattr(plan, f) for f in plan.__dataclass_fields__}, "name": f"alone-{shape}", "cells": ()}
+    )
     return _insert_sweep(session, None, named, 0, rng)
 
 
@@ -216,16 +222,24 @@ def resolve(session: Session, text: str) -> tuple[str, str]:
     found: list[tuple[str, str]] = []
     if SHORTEST_PREFIX <= len(text) <= 12 and all(c in "0123456789abcdef" for c in text):
         low, high = text, text + "g"
-        for noun, query in (("campaign", "campaigns_by_prefix"), ("sweep", "sweeps_by_prefix"), ("run", "runs_by_prefix")):
+        for noun, query in (
+            ("campaign", "campaigns_by_prefix"),
+            ("sweep", "sweeps_by_prefix"),
+            ("run", "runs_by_prefix"),
+        ):
             found += [(noun, row[0]) for row in session.rows(query, low=low, high=high)]
     if len(found) > 1:
-        raise Ambiguous(f"{text} fits several ids: {', '.join(id_ for _, id_ in found[:5])}", next_step="Type more of the id.")
+        raise Ambiguous(
+            f"{text} fits several ids: {', '.join(id_ for _, id_ in found[:5])}", next_step="Type more of the id."
+        )
     if found:
         return found[0]
     named = session.value("campaign_by_name", name=text)
     if named:
         return "campaign", named
-    raise NotFound(f"there is no campaign, sweep or run {text!r}", next_step="List what there is with: overnight ls --runs")
+    raise NotFound(
+        f"there is no campaign, sweep or run {text!r}", next_step="List what there is with: overnight ls --runs"
+    )
 
 
 def require(noun: str, wanted: str, text: str) -> None:

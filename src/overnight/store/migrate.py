@@ -32,7 +32,11 @@ class Migrator(Protocol):
 def migrations() -> list[tuple[int, str]]:
     """All migrations, (number, SQL text), in order."""
     folder = files("overnight.store").joinpath("migrations")
-    found = [(int(entry.name[:4]), entry.read_text(encoding="utf-8")) for entry in folder.iterdir() if entry.name.endswith(".sql")]
+    found = [
+        (int(entry.name[:4]), entry.read_text(encoding="utf-8"))
+        for entry in folder.iterdir()
+        if entry.name.endswith(".sql")
+    ]
     return sorted(found)
 
 

@@ -32,7 +32,9 @@ def _reading(machine: Machine) -> str:
     return f"SELECT {machine.column}{back} FROM {machine.table} WHERE id = :id"
 
 
-def move(session: Session, machine: Machine, thing: str, transition: str, *, fence: int | None = None, **payload: Any) -> bool:
+def move(
+    session: Session, machine: Machine, thing: str, transition: str, *, fence: int | None = None, **payload: Any
+) -> bool:
     """Take the arrow `transition` with one thing; False when its state (or its fence) no longer allows it.
 
     With `fence` the row must carry exactly that token: a stale holder changes nothing (R2). The payload goes into the
@@ -58,7 +60,11 @@ def move_runs(session: Session, ids: Sequence[str], transition: str, *, subject:
     counts: Counter[tuple[str, str]] = Counter()
     for run in ids:
         before = session.connection.execute(_reading(RUN), {"id": run})
-        if before and before[0][0] in arrow.sources and session.connection.execute(_guarded(RUN, transition, False), {"id": run}):
+        if (
+            before
+            and before[0][0] in arrow.sources
+            and session.connection.execute(_guarded(RUN, transition, False), {"id": run})
+        ):
             counts[before[0][1], before[0][0]] += 1
             moved.append(run)
     for (sweep, source), number in counts.items():

@@ -80,13 +80,17 @@ def sweep(row: Row) -> Sweep:
 
 def run(row: Row) -> Run:
     """From `run_get` and its like."""
-    return Run(*row[:9], json.loads(row[9]), *row[10:])
+    columns: list[Any] = list(row)
+    columns[9] = json.loads(row[9])
+    return Run(*columns)
 
 
 def attempt(row: Row) -> Attempt:
     """From `attempt_get` and its like."""
-    record: dict[str, Any] | None = json.loads(row[18]) if row[18] else None
-    return Attempt(*row[:10], tuple(json.loads(row[10])), *row[11:18], record)
+    columns: list[Any] = list(row)
+    columns[10] = tuple(json.loads(row[10]))
+    columns[18] = json.loads(row[18]) if row[18] else None
+    return Attempt(*columns)
 
 
 def device(row: Row) -> Device:
@@ -96,4 +100,6 @@ def device(row: Row) -> Device:
 
 def event(row: Row) -> Event:
     """From `events_after` and its like."""
-    return Event(*row[:8], json.loads(row[8]), row[9])
+    columns: list[Any] = list(row)
+    columns[8] = json.loads(row[8])
+    return Event(*columns)

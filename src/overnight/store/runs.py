@@ -41,7 +41,8 @@ def live_attempts(session: Session, target: str) -> list[Attempt]:
 
 
 def claim(session: Session, run_id: str, number: int, *, target: str, folder: str, devices: list[str]) -> int | None:
-    """Give a queued run its next attempt: fence, devices, folder. Returns the fence; None if the run is not queued any more.
+    """Give a queued run its next attempt: fence, devices, folder. Returns the fence; None if the run is not queued
+    any more.
 
     `number` is the attempt's number, one more than the run has made. The database refuses a second live attempt of a
     run and a second live lease of a device.
@@ -62,7 +63,9 @@ def claim(session: Session, run_id: str, number: int, *, target: str, folder: st
         devices=json.dumps(devices),
         now=session.now,
     )
-    session.many("lease_insert", [{"device_id": device, "attempt_id": attempt, "now": session.now} for device in devices])
+    session.many(
+        "lease_insert", [{"device_id": device, "attempt_id": attempt, "now": session.now} for device in devices]
+    )
     return fence
 
 
@@ -71,7 +74,12 @@ def end_attempt(session: Session, attempt: Attempt, transition: str, outcome: Ma
 
     `outcome` has `reason`, `detail` and, where known, `code, signal, pid, started_at, ended_at, record`.
     """
-    payload = {"reason": outcome["reason"], "code": outcome.get("code"), "signal": outcome.get("signal"), "run": attempt.run_id}
+    payload = {
+        "reason": outcome["reason"],
+        "code": outcome.get("code"),
+        "signal": outcome.get("signal"),
+        "run": attempt.run_id,
+    }
     if not move(session, ATTEMPT, attempt.id, transition, fence=attempt.fence, **payload):
         return False
     record = outcome.get("record")

@@ -116,7 +116,8 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the files of an ended attempt say: its final numbers, and which declared outputs are not there, fresh and whole."""
+    """What the files of an ended attempt say: its final numbers, and which declared outputs are not there, fresh and
+    whole."""
 
     metrics: Mapping[str, float]
     missing: tuple[str, ...]
@@ -152,7 +153,8 @@ class Target(Protocol):
         """Every attempt there that carries our tag and was not forgotten. Raises Unavailable."""
 
     def forget(self, attempts: Sequence[str]) -> None:
-        """Their ends are on record: the host may drop what it remembers of them. Never raises; repeated later if lost."""
+        """Their ends are on record: the host may drop what it remembers of them. Never raises; repeated later if
+        lost."""
 
     def news(self) -> list[News]:
         """What it told since the last call, oldest first."""
@@ -165,4 +167,5 @@ class Files(Protocol):
         """Final numbers and missing outputs of an ended attempt."""
 
     def log(self, folder: str, offset: int, limit: int) -> tuple[bytes, int]:
-        """Bytes of the log from `offset` (negative: from its end), at most `limit`, and where the next call continues."""
+        """Bytes of the log from `offset` (negative: from its end), at most `limit`, and where the next call
+        continues."""

@@ -17,7 +17,8 @@ TAIL_BYTES = 256 * 1024
 LARGEST_RESULTS = 16 * 1024 * 1024
 """Bytes of a `results.json` that is still read."""
 CLOCK_GRAIN = 0.05
-"""Seconds by which a file's time may lag the clock that stamped the attempt's start: the kernel stamps files per tick."""
+"""Seconds by which a file's time may lag the clock that stamped the attempt's start: the kernel stamps files per
+tick."""
 
 
 class LocalFiles:
@@ -70,7 +71,8 @@ def read_bounded(path: str, most: int) -> str:
 
 
 def is_fresh(pattern: str, since: float) -> bool:
-    """Whether a path or glob names at least one regular, not empty file that changed at or after `since` (wall seconds)."""
+    """Whether a path or glob names at least one regular, not empty file that changed at or after `since` (wall
+    seconds)."""
     paths = glob.glob(pattern) if glob.has_magic(pattern) else [pattern]
     return any(_is_fresh_file(Path(path), since) for path in paths)
 

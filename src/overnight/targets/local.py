@@ -82,7 +82,9 @@ class LocalTarget:
         link = self._connected()
         fences = {launch.attempt: launch.fence for launch in launches}
         with suppress(Uncertain):
-            link.tell("start", lambda reply: self._answered(fences, reply), launches=[_wire(launch) for launch in launches])
+            link.tell(
+                "start", lambda reply: self._answered(fences, reply), launches=[_wire(launch) for launch in launches]
+            )
         if len(self._over) >= FORGOTTEN_AT_ONCE:
             self._forget_over(link)
 
