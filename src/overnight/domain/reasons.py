@@ -32,4 +32,4 @@ RETRIED = frozenset({Reason.NONZERO_EXIT, Reason.KILLED, Reason.HOST_OOM, Reason
 """Reasons that the retry policy of a sweep applies to. A time limit or a failed start would only repeat itself."""
 
 INTERRUPTIONS_ALLOWED = 3
-"""How often a run is started again because its host or runner was lost; these do not count as attempts of its policy."""
+"""How often a run is started again because its host or runner was lost; its retry policy does not count these."""

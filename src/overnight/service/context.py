@@ -11,7 +11,6 @@ from overnight.config import Configuration
 from overnight.store.base import Change, Store
 from overnight.targets.base import Files, Target
 
-
 ADMIN = Change("admin")
 """Whoever holds the home's first token, or runs commands on the home itself."""
 

@@ -1,4 +1,4 @@
-"""Operations that look: listings, one thing whole, logs, events, status, explanations. None of them changes anything."""
+"""Operations that look: listings, one thing whole, logs, events, status, explanations. None changes anything."""
 
 from __future__ import annotations
 

@@ -35,8 +35,7 @@ class OnceStore:
                 if found[0] != self._fingerprint:
                     raise KeyReused(
                         f"the idempotency key {self._place['key']!r} came with a different request before",
-                        next_step="Use a new key for a new request; repeat the old request unchanged to get its
-                        answer.",
+                        next_step="Use a new key for a new request; repeat an old one unchanged.",
                     )
                 return cast("T", json.loads(found[1]))
             answer = work(session)

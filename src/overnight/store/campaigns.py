@@ -42,7 +42,7 @@ class SingleRun:
 
 def digest_of(plan: CampaignPlan, path: str) -> str:
     """sha256 of where a file lies and everything that it says: equal for the same file, unchanged."""
-    return hashlib.sha256(f"{path}\n{repr(plan)}".encode()).hexdigest()
+    return hashlib.sha256(f"{path}\n{plan!r}".encode()).hexdigest()
 
 
 def submit(session: Session, plan: CampaignPlan, submission: Submission, digest: str, rng: random.Random) -> str:

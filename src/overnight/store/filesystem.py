@@ -1,4 +1,4 @@
-"""Where a database may lie: SQLite's write-ahead log needs shared memory and honest locks, which network mounts lack."""
+"""Where a database may lie: a write-ahead log needs shared memory and honest locks, which network mounts lack."""
 
 from __future__ import annotations
 
