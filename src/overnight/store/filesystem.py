@@ -18,8 +18,7 @@ def refuse_unsafe_place(path: str) -> None:
     """Raise StoreRefused when the folder of `path` is missing, not writable or on a network file system."""
     folder = Path(path).resolve().parent
     if not folder.is_dir():
-        raise StoreRefused(f"the folder {folder} does not exist", next_step="Make it, or choose another
-        OVERNIGHT_HOME.")
+        raise StoreRefused(f"the folder {folder} does not exist", next_step="Make it, or choose another one.")
     if not os.access(folder, os.W_OK):
         raise StoreRefused(f"the folder {folder} cannot be written", next_step="Check its owner, mode and mount.")
     kind = type_of(str(folder), Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace"))

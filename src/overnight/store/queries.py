@@ -15,7 +15,8 @@ _INDEXED_BY = re.compile(r"\s+INDEXED BY \w+")
 def named(text: str) -> dict[str, str]:
     """Split a file of `-- name: NAME` queries into name -> SQL without comments."""
     parts = _HEADER.split(text)
-    return {name: _COMMENT.sub("", body).strip().rstrip(";") for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    pairs = zip(parts[1::2], parts[2::2], strict=True)
+    return {name: _COMMENT.sub("", body).strip().rstrip(";") for name, body in pairs}
 
 
 def _text(name: str) -> str:
