@@ -16,7 +16,11 @@ from overnight.manifest.patterns import Pattern, meet
 from overnight.manifest.settings import SourceText
 
 MAX_COMPARISONS = 300_000
-"""Most pairs of outputs that are compared character by character in one file."""
+"""Most work that is put into comparing patterns, in pairs whose ends are looked at."""
+COST_OF_MEETING = 20
+"""What comparing one pair character by character costs, in such pairs."""
+ENOUGH = 100
+"""Collisions after which no more are looked for."""
 MAX_GROUPS = 5
 """So many collisions of one place are written out; the rest are counted."""
 
@@ -143,20 +147,21 @@ def _meeting(
         while above and not own.startswith(above[-1][0]):
             above.pop()
         compared += sum(len(level) for _, level in above)
+        for other, others in (item for _, level in above for item in level):
+            if not (pattern.wild or other.wild) or not pattern.edges_like(other):
+                continue
+            compared += COST_OF_MEETING
+            if _two_cells(writers[others.path], writers[output.path]) and meet(pattern, other):
+                groups.append((others, output))
+        if len(groups) > ENOUGH:
+            return groups
         if compared > MAX_COMPARISONS:
             return None
-        for other, others in (item for _, level in above for item in level):
-            if _may_meet(pattern, other) and _two_cells(writers[others.path], writers[output.path]):
-                groups.append((others, output))
         if above and above[-1][0] == own:
             above[-1][1].append((pattern, output))
         else:
             above.append((own, [(pattern, output)]))
     return groups
-
-
-def _may_meet(one: Pattern, other: Pattern) -> bool:
-    return (one.wild or other.wild) and one.edges_like(other) and meet(one, other)
 
 
 def _two_cells(one: Mapping[int, Output], other: Mapping[int, Output]) -> bool:

@@ -1,0 +1,120 @@
+"""Two outputs that can be the same file are found, whatever patterns they are written with."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import translate
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from overnight.domain.errors import InvalidFile
+from overnight.manifest import load
+from overnight.manifest.patterns import Pattern, meet
+
+
+def meeting(one: str, other: str) -> bool:
+    left, right = Pattern.of(one), Pattern.of(other)
+    both = meet(left, right)
+    assert both == meet(right, left)
+    assert left.edges_like(right) or not both
+    return both
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a*", "ab"),
+        ("a*", "*b"),
+        ("a?c", "a*"),
+        ("*", "?"),
+        ("a[bc]d", "abd"),
+        ("a[bc]d", "a[cd]d"),
+        ("a[!x]d", "abd"),
+        ("a[a-f]", "ac"),
+        ("a**", "ab/c"),
+        ("**/c", "a/b/c"),
+        ("a/*/c", "a/b/*"),
+        ("a[]]b", "a]b"),
+        ("a*b*c", "a**c"),
+    ],
+)
+def test_patterns_that_can_match_one_path_meet(one: str, other: str) -> None:
+    assert meeting(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a*", "b*"),
+        ("*a", "*b"),
+        ("a*", "a/b"),
+        ("a?", "a"),
+        ("a?b", "a/b"),
+        ("a[bc]d", "aed"),
+        ("a[!b]d", "abd"),
+        ("a[a-f]", "ag"),
+        ("a/*/c", "a/b/c/c"),
+        ("*x*", "abc"),
+    ],
+)
+def test_patterns_without_a_common_path_do_not_meet(one: str, other: str) -> None:
+    assert not meeting(one, other)
+
+
+WORDS = ["".join(word) for size in range(5) for word in product("ab", repeat=size)]
+GLOB = st.text(alphabet="ab*?", max_size=5).filter(lambda text: "**" not in text)
+
+
+@given(GLOB, GLOB)
+@settings(max_examples=300, deadline=None)
+def test_patterns_meet_exactly_where_some_word_matches_both(one: str, other: str) -> None:
+    left, right = (re.compile(translate(pattern)) for pattern in (one, other))
+    if any(left.match(word) and right.match(word) for word in WORDS):
+        assert meeting(one, other)
+    elif len(one) + len(other) <= 4:
+        # Two patterns so short that meet at all do so in a word of at most four characters.
+        assert not meeting(one, other)
+
+
+def many(output: str) -> str:
+    values = list(range(100))
+    return (
+        f"campaign: c\nsweeps:\n  s: {{grid: {{x: {values}, y: {values}}}, command: 'true', outputs: ['{output}']}}\n"
+    )
+
+
+@pytest.mark.parametrize("output", ["o-${x}-${y}-*.pt", "*-o${x}-${y}.pt", "o/${x}-${y}.pt", "${run_dir}/*"])
+def test_ten_thousand_outputs_that_differ_are_accepted(output: str) -> None:
+    assert load(many(output), "f", "/base").cells == 10_000
+
+
+def test_ten_thousand_outputs_that_meet_are_refused_in_few_words() -> None:
+    with pytest.raises(InvalidFile) as refusal:
+        load(many("o/${x}.pt"), "f", "/base")
+    assert len(refusal.value.problems) == 6
+    assert "95 more outputs collide" in refusal.value.problems[-1].message
+
+
+def test_patterns_that_cannot_be_told_apart_are_refused_and_not_compared_for_ever() -> None:
+    with pytest.raises(InvalidFile) as refusal:
+        load(many("*${x}-${y}*"), "f", "/base")
+    assert {problem.place for problem in refusal.value.problems} == {"sweeps.s.outputs[0]"}
+
+
+def test_patterns_whose_ends_tell_nothing_are_refused_and_not_compared_for_ever() -> None:
+    values = list(range(1000, 3000))
+    text = f"campaign: c\nsweeps:\n  s: {{grid: {{x: {values}}}, command: x, outputs: ['[ab]${{x}}.[cd]']}}\n"
+    with pytest.raises(InvalidFile) as refusal:
+        load(text, "f", "/base")
+    assert "too many outputs with patterns" in refusal.value.problems[0].message
+
+
+def test_outputs_of_one_cell_may_meet() -> None:
+    text = "campaign: c\nsweeps:\n  s: {command: x, outputs: [a, a, 'a*', '*a']}\n"
+    assert load(text, "f", "/base").cells == 1
+    both = text + "  t: {command: x, outputs: ['ab']}\n"
+    with pytest.raises(InvalidFile, match="1 problem"):
+        load(both, "f", "/base")
