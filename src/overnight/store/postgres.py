@@ -140,8 +140,13 @@ class PostgresStore:
                 migrate(_PostgresMigrator(raw), postgres=True, where=self._where)
                 for name, _ in PostgresConnection(raw).rows("server_durability"):
                     log.warning("%s runs with %s=off: it can lose or corrupt data when it crashes", self._where, name)
-        except Failure as error:
+        except link.Away as error:
             raise link.translated(error) from error
+        except Failure as error:
+            raise StoreRefused(
+                f"{self._where} cannot be prepared: {link.first_line(error)}",
+                next_step="Give the role of OVERNIGHT_DATABASE_URL a database that it owns.",
+            ) from error
 
 
 def _announce(connection: PostgresConnection, pen: Ledger, xid: str, before: int) -> Mark:

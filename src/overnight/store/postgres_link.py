@@ -28,6 +28,8 @@ except ImportError as missing:
 Raw = psycopg.Connection[Row]
 Failure = psycopg.Error
 """Base of everything that psycopg raises."""
+Away = psycopg.OperationalError
+"""The server is away, busy or full: nothing is wrong with what was asked."""
 
 OLDEST_SERVER = 130_000
 """PostgreSQL 13: older ones cannot tell what became of a transaction."""
@@ -140,8 +142,13 @@ def translated(error: Exception) -> Exception:
     return found
 
 
+def first_line(error: Exception) -> str:
+    """What went wrong, without the server's hints and positions."""
+    return str(error).strip().partition("\n")[0]
+
+
 def _explained(error: psycopg.Error | UnicodeEncodeError) -> OvernightError:
-    text = str(error).strip().partition("\n")[0]
+    text = first_line(error)
     if isinstance(error, psycopg.IntegrityError):
         return Conflict(f"the database forbids it: {text}", next_step="Look at the present state, then decide anew.")
     if isinstance(error, (psycopg.DataError, UnicodeEncodeError, failures.ProgramLimitExceeded)):
