@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ class Record:
 
     def devices(self) -> None:
         for position, device in enumerate(DEVICES):
-            self.store.write(SYSTEM, lambda session, d=device, p=position: _device(session, d, p))
+            self.store.write(SYSTEM, partial(_device, device=device, position=position))
 
     def submit(self, plan: CampaignPlan) -> tuple[str, dict[str, str]]:
         """The campaign's id, and run ids by name."""
