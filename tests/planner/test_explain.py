@@ -1,0 +1,123 @@
+"""The one deciding reason, and what may be done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from overnight.domain.nouns import Attempt, Device, Run, Sweep, SweepSettings
+from overnight.domain.plan import EnvironmentPlan, Need, Retry
+from overnight.domain.states import RUN
+from overnight.planner.explain import Situation, explain
+from overnight.planner.place import CampaignView, Head, Lane
+
+NOW = 1000.0
+SETTINGS = SweepSettings("/w", Need(gpus=1), Retry(), EnvironmentPlan(), None, 10.0, None, ("seed",))
+SWEEP = Sweep("5" * 12, 1, "c" * 12, "s", "active", "open", 0, SETTINGS, 0.0, None)
+RUN_ = Run("a" * 12, 1, "c" * 12, SWEEP.id, "cell", "queued", None, None, 0, {}, 0, 0, 0, None, 0.0, None, None, 0)
+CAMPAIGN = CampaignView("c" * 12, True, 0, None, None, None)
+LANE = Lane(SWEEP.id, CAMPAIGN, True, 0, Need(gpus=1), 0, None, (Head(RUN_.id, 1, 0, 0, 0.0),))
+GPU = Device("here/GPU-1", "here", "gpu", 0, "GPU-1", "H100", 80_000, "healthy", None, None, NOW)
+ATTEMPT = Attempt(
+    "a.1",
+    RUN_.id,
+    1,
+    "running",
+    None,
+    None,
+    7,
+    "here",
+    "boot",
+    "/f",
+    ("here/GPU-1",),
+    0.0,
+    1.0,
+    None,
+    None,
+    5,
+    None,
+    None,
+    None,
+)
+
+
+def situation(**changes: object) -> Situation:
+    return replace(Situation(RUN_, SWEEP, LANE, None, (), (GPU,), {}, 0, NOW), **changes)
+
+
+def run(state: str, **changes: object) -> Run:
+    return replace(RUN_, state=state, **changes)
+
+
+@pytest.mark.parametrize("state", RUN.states)
+def test_every_state_is_explained_with_a_code_and_a_sentence(state: str) -> None:
+    made = explain(situation(run=run(state)))
+    assert made.code
+    assert made.sentence
+    assert all(command.startswith("overnight ") for command in made.next)
+
+
+def test_a_waiting_run_names_what_it_waits_for() -> None:
+    assert explain(situation(run=run("waiting"))).code == "release_due"
+    unmet = [("t1", "running"), ("t2", "queued"), ("t3", "queued"), ("t4", "queued")]
+    assert explain(situation(run=run("waiting"), unmet=unmet)).sentence.endswith("t3 (queued) and 1 more")
+    assert explain(situation(run=run("waiting"), unmet=unmet[:1])).sentence == "it waits for t1 (running)"
+
+
+@pytest.mark.parametrize(
+    ("lane", "code", "command"),
+    [
+        (replace(LANE, open=False), "sweep_paused", f"overnight resume {SWEEP.id}"),
+        (replace(LANE, campaign=replace(CAMPAIGN, open=False)), "campaign_paused", f"overnight resume {CAMPAIGN.id}"),
+        (replace(LANE, parallel=1, live=1), "sweep_parallel", None),
+        (replace(LANE, campaign=replace(CAMPAIGN, parallel=1, live=1)), "campaign_parallel", None),
+        (replace(LANE, campaign=replace(CAMPAIGN, attempts_left=0)), "budget_attempts", None),
+        (replace(LANE, campaign=replace(CAMPAIGN, wall_left=0.0)), "budget_wall", None),
+    ],
+)
+def test_a_bound_is_named_before_devices_are(lane: Lane, code: str, command: str | None) -> None:
+    made = explain(situation(lane=lane, devices=()))
+    assert made.code == code
+    assert made.next == ((command,) if command else ())
+
+
+def test_a_run_that_never_fits_says_what_it_needs_and_what_there_is() -> None:
+    made = explain(situation(devices=()))
+    assert (made.code, made.sentence) == ("never_fits", "it needs 1 GPU, and the target has 0 that suit")
+    two = replace(SWEEP, settings=replace(SETTINGS, need=Need(slots=2)))
+    assert explain(situation(sweep=two)).sentence == "it needs 2 CPU slots, and the target has 0 that suit"
+
+
+def test_a_sick_or_foreign_device_is_named() -> None:
+    sick = replace(GPU, state="quarantined", diagnosis="GPU is lost")
+    assert explain(situation(devices=[sick])).sentence == "H100 is quarantined: GPU is lost"
+    used = replace(GPU, busy="pid 7 holds 40 GiB")
+    assert explain(situation(devices=[used])).code == "foreign_use"
+    assert explain(situation(devices=[used], held={used.id: "b.1"})).code == "busy"
+    assert explain(situation(devices=[used, replace(GPU, id="here/GPU-2")], held={"here/GPU-2": "b.1"})).code == "busy"
+
+
+def test_a_run_behind_others_says_how_many() -> None:
+    assert explain(situation(ahead=1)).sentence.endswith("; 1 queued run ahead")
+    assert explain(situation(ahead=2)).sentence.endswith("; 2 queued runs ahead")
+    assert explain(situation()).sentence == "every GPU that suits is taken by other runs"
+
+
+def test_a_delayed_run_says_when_it_is_tried_again() -> None:
+    made = explain(situation(run=run("delayed", reason="nonzero_exit", detail="exit code 1", not_before=NOW + 5)))
+    assert made.sentence == "it failed (nonzero_exit: exit code 1) and is tried again in 5 s"
+
+
+def test_a_running_run_says_where() -> None:
+    assert explain(situation(run=run("running"))).code == "launching"
+    assert explain(situation(run=run("running"), attempt=replace(ATTEMPT, state="launching"))).code == "launching"
+    assert explain(situation(run=run("running"), attempt=ATTEMPT)).sentence == "attempt 1 runs on here (here/GPU-1)"
+
+
+def test_final_runs_say_why_and_what_may_be_done() -> None:
+    failed = explain(situation(run=run("failed", reason="time_limit", detail="stopped at its time limit", attempts=2)))
+    assert (failed.code, failed.sentence) == ("time_limit", "attempt 2 ended it: stopped at its time limit")
+    blocked = explain(situation(run=run("blocked", reason="need_failed", detail="t1 is failed")))
+    assert (blocked.code, blocked.next) == ("need_failed", (f"overnight retry {RUN_.campaign_id} --failed",))
+    assert explain(situation(run=run("blocked", campaign_id=None))).next == (f"overnight retry {RUN_.id} --failed",)
