@@ -20,8 +20,8 @@ SHARED = tuple(queries.sqlite())
 ONLY_POSTGRES = tuple(sorted(set(queries.postgres()) - set(SHARED)))
 NUMBERS = frozenset({
     "after", "before", "change", "code", "created_at", "ended_at", "failures", "fence", "floor", "interruptions",
-    "limit", "memory_mib", "mono", "not_before", "now", "number", "observed_at", "pid", "position", "priority", "seen_at",
-    "seen_since", "seq", "signal", "started_at", "token", "value_number", "wall", "failed_since",
+    "limit", "memory_mib", "mono", "not_before", "now", "number", "observed_at", "pid", "position", "priority",
+    "seen_at", "seen_since", "seq", "signal", "started_at", "token", "wall", "failed_since",
 })  # fmt: skip
 SPECIAL: dict[str, Any] = {"states": '["queued"]', "kind": "slot", "settings": "{}", "state": "queued"}
 NULLABLE = frozenset({
@@ -61,7 +61,8 @@ class EveryQuery:
 
 class TestSqlite(EveryQuery):
     @pytest.fixture(scope="class")
-    def store(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    @classmethod
+    def store(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         folder: Path = tmp_path_factory.mktemp("queries")
         store = SqliteStore(str(folder / "record.db"), SystemClock())
         store.write(SYSTEM, one_of_each)
@@ -72,7 +73,8 @@ class TestSqlite(EveryQuery):
 @pytest.mark.real("postgresql")
 class TestPostgres(EveryQuery):
     @pytest.fixture(scope="class")
-    def store(self, new_database: Callable[[], str]) -> Iterator[Store]:
+    @classmethod
+    def store(cls, new_database: Callable[[], str]) -> Iterator[Store]:
         from overnight.store.postgres import PostgresStore
 
         store = PostgresStore(new_database(), SystemClock())

@@ -143,7 +143,7 @@ CREATE TABLE attempts (
 CREATE UNIQUE INDEX attempts_number ON attempts (run_id, number);
 -- I9: at most one possibly live attempt of a run.
 CREATE UNIQUE INDEX attempts_live ON attempts (run_id) WHERE state IN ('launching', 'running', 'stopping');
-CREATE INDEX attempts_live_target ON attempts (target) WHERE state IN ('launching', 'running', 'stopping');
+CREATE INDEX attempts_live_target ON attempts (target, fence) WHERE state IN ('launching', 'running', 'stopping');
 
 CREATE TABLE devices (
   id TEXT PRIMARY KEY,

@@ -389,9 +389,10 @@ SELECT sweep_id, state, count(*) FROM runs GROUP BY sweep_id, state;
 UPDATE runs SET reason = :reason, detail = :detail, ended_at = :now WHERE id = :id;
 
 -- name: runs_live
+-- Forced to the index of live attempts: for the sake of the order SQLite would walk through all attempts ever made.
 SELECT r.id, r.seq, r.campaign_id, r.sweep_id, r.name, r.state, r.reason, r.detail, r.priority, r.config, r.attempts, r.failures,
   r.interruptions, r.not_before, r.created_at, r.started_at, r.ended_at, r.fence
-FROM attempts a JOIN runs r ON r.id = a.run_id
+FROM attempts a INDEXED BY attempts_live_target JOIN runs r ON r.id = a.run_id
 WHERE a.state IN ('launching', 'running', 'stopping') ORDER BY a.fence LIMIT :limit;
 
 -- name: runs_queued_before

@@ -1,0 +1,60 @@
+"""The schema says what the state tables say."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from overnight.domain.states import LIVE_ATTEMPT, LIVE_RUN, MACHINES, Machine
+from overnight.store.migrate import migrations, statements
+
+SQL = [part for _, text in migrations() for part in statements(text, postgres=False)]
+
+
+def table(name: str) -> str:
+    return next(part for part in SQL if part.startswith(f"CREATE TABLE {name} "))
+
+
+def index(name: str) -> str:
+    return next(part for part in SQL if re.match(rf"CREATE (UNIQUE )?INDEX {name} ", part))
+
+
+def listed(text: str) -> set[str]:
+    return set(re.findall(r"'(\w+)'", text))
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda m: f"{m.table}.{m.column}")
+def test_the_allowed_states_are_those_of_the_machine(machine: Machine) -> None:
+    check = re.search(
+        rf"\b{machine.column} TEXT NOT NULL CHECK \({machine.column} IN\s*\(([^)]*)\)\)", table(machine.table)
+    )
+    assert check, f"{machine.table}.{column} has no CHECK"
+    assert listed(check.group(1)) == set(machine.states)
+
+
+@pytest.mark.parametrize("name", ["attempts_live", "attempts_live_target"])
+def test_what_is_unique_while_alive_knows_what_alive_is(name: str) -> None:
+    assert listed(index(name).partition("WHERE")[2]) == set(LIVE_ATTEMPT)
+
+
+def test_live_runs_are_indexed_by_their_states() -> None:
+    assert listed(index("runs_live").partition("WHERE")[2]) == set(LIVE_RUN)
+
+
+def test_both_dialects_get_the_same_statements() -> None:
+    for number, text in migrations():
+        ours, theirs = statements(text, postgres=False), statements(text, postgres=True)
+        assert len(ours) == len(theirs), number
+        assert not [part for part in theirs if re.search(r"\b(INTEGER|REAL)\b", part)]
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    assert [number for number, _ in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+def test_a_comment_hides_no_statement() -> None:
+    assert statements("CREATE TABLE a (b INTEGER); -- c; d\nSELECT 1;\n-- ; ;\n", postgres=True) == [
+        "CREATE TABLE a (b BIGINT)",
+        "SELECT 1",
+    ]
