@@ -20,14 +20,17 @@ MADE_FROM = (
     "<!-- Made from {source} by tools/generate_docs.py: change that, then run `python -m tools.generate_docs`. -->"
 )
 
+INTRODUCTION = """\
+A thing changes its state only by one of these arrows, in one guarded update that also writes the event `noun.arrow`
+to the log. The schema's `CHECK`s allow the same states, and `overnight verify-log` finds any other change."""
+
 
 def states_page() -> str:
     """`docs/states.md`: every state machine as a sentence, a table and a diagram."""
     parts = [
         "# States",
         MADE_FROM.format(source="src/overnight/domain/states.py"),
-        "A thing changes its state only by one of these arrows, in one guarded update that also writes the event "
-        "`noun.arrow`\nto the log. The schema's `CHECK`s allow the same states, and `overnight verify-log` finds any other change.",
+        INTRODUCTION,
         *(_machine(machine) for machine in MACHINES),
     ]
     return "\n\n".join(parts) + "\n"
@@ -45,7 +48,8 @@ def _machine(machine: Machine) -> str:
 def _sentence(machine: Machine) -> str:
     """Where it is kept, how it begins, how it ends."""
     article = "An" if machine.noun[0] in "aeiou" else "A"
-    begins = f"{article} {machine.noun} has this in `{machine.table}.{machine.column}`; it begins {_either(machine.initial)}."
+    place = f"`{machine.table}.{machine.column}`"
+    begins = f"{article} {machine.noun} has this in {place}; it begins {_either(machine.initial)}."
     if not machine.terminal:
         return f"{begins} No state is final."
     final = [state for state in machine.states if state in machine.terminal]

@@ -150,7 +150,7 @@ def _teach(record: Record, names: dict[str, str]) -> None:
     record.end(stopped, "refuse", "requeue")
     stopped = record.claim(rough, DEVICES[0], DEVICES[1])
     record.move(RUN, rough, "order_stop", PERSON)
-    record.move(ATTEMPT, stopped.id, "order_stop", PERSON, fence=stopped.fence)
+    record.move(ATTEMPT, stopped.id, "order_stop", PERSON, run=rough)
     record.end(stopped, "exit", "stopped")
     record.move_runs("block", names["student-2"])
     record.move(RUN, rough, "retry", PERSON)

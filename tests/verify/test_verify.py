@@ -176,6 +176,10 @@ def _foreign_token(forger: Forger, ids: Ids) -> None:
     forger.attempt(ids["live"], "confirm", forger.fence(ids["live"]) + 1)
 
 
+def _stopped_with_foreign_token(forger: Forger, ids: Ids) -> None:
+    forger.attempt(ids["live"], "order_stop", forger.fence(ids["live"]) - 1)
+
+
 def _judged_with_foreign_token(forger: Forger, ids: Ids) -> None:
     token = forger.fence(ids["live"])
     forger.attempt(ids["live"], "exit", token)
@@ -280,7 +284,7 @@ DAMAGES: list[tuple[Damage, str]] = [
     *((damage, "I7") for damage in (_leave_success, _retry_by_itself, _end_twice)),
     *((damage, "I8") for damage in (_old_token, _fence_goes_back)),
     (_second_live_attempt, "I9"),
-    *((damage, "I11") for damage in (_foreign_token, _judged_with_foreign_token)),
+    *((damage, "I11") for damage in (_foreign_token, _stopped_with_foreign_token, _judged_with_foreign_token)),
     *((damage, "I12") for damage in (_success_of_another_attempt, _success_of_a_lost_attempt)),
     *((damage, "I13") for damage in (_too_many_attempts, _too_many_interruptions)),
     *((damage, "I14") for damage in (_before_its_cell, _before_its_sweep)),

@@ -16,7 +16,7 @@ from overnight.store.lives import AttemptLife, Life, Rules, RunLife, Violation
 
 NOTES = frozenset({"server.start", "server.ready", "server.stop", "token.create", "token.revoke", "run.priority"})
 """Kinds of events that change no state. What is neither here, in `NOTE_FAMILIES` nor an arrow is a violation."""
-NOTE_FAMILIES = ("log.", "denied.")
+NOTE_FAMILIES = ("log.", "denied.", "host.")
 """Beginnings of kinds that change no state, whatever follows; so does any kind that ends in `NOTE_ENDING`."""
 NOTE_ENDING = ".annotate"
 
@@ -246,7 +246,8 @@ class Projection:
             self._unknown("attempt", event.subject)
             return
         self._cross(ATTEMPT, arrow, event.subject, attempt.state, event.actor)
-        if event.token != attempt.fence:
+        ordered = arrow.transition == "order_stop" and event.token == 0
+        if event.token != attempt.fence and not ordered:  # who asks for a stop is no holder and has no token
             sentence = f"{arrow.transition} carries the token {event.token}, the attempt has {attempt.fence}"
             self._say("I11", event.subject, sentence)
         if attempt.state in LIVE_ATTEMPT and arrow.target not in LIVE_ATTEMPT:
