@@ -23,7 +23,9 @@ LEFTOVER_DRAIN = 0.1
 LEFTOVER_GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL for leftovers."""
 KILL_AGAIN = 0.02
-"""Seconds until a killed tree is looked at again; doubled each time up to KILL_SLOWEST."""
+"""Seconds until a killed tree is looked at again; after KILLS_AT_ONCE doubled each time up to KILL_SLOWEST."""
+KILLS_AT_ONCE = 50
+"""Rounds of killing at the fast pace, against what flees by forking."""
 KILL_SLOWEST = 1.0
 """Longest pause between two kills of processes that do not go (uninterruptible ones)."""
 LONGEST_WAIT = 30.0
@@ -58,6 +60,7 @@ class Execution:
         "_drain_until",
         "_kill_at",
         "_kill_pause",
+        "_kills",
         "_launch",
         "_limit_at",
         "_log",
@@ -81,6 +84,7 @@ class Execution:
         self._counted = False
         self._kill_at: float | None = None
         self._kill_pause = KILL_AGAIN
+        self._kills = 0
         self._drain_until: float | None = None
         self._limit_at: float | None = None
 
@@ -157,7 +161,9 @@ class Execution:
         if self._kill_at is not None and now >= self._kill_at:
             asked = self._tree.kill()
             self._kill_at = now + self._kill_pause
-            self._kill_pause = min(self._kill_pause * 2, KILL_SLOWEST)
+            self._kills += 1
+            if self._kills > KILLS_AT_ONCE:
+                self._kill_pause = min(self._kill_pause * 2, KILL_SLOWEST)
             if not self._terminated:
                 self._asked(asked)
         if self._log is not None and self._log.due is not None and now >= self._log.due:
@@ -179,9 +185,9 @@ class Execution:
 
     def _end_leftovers(self, now: float) -> None:
         self._counted = True
-        living = self._tree.living()
-        self._outcome.leftovers = len(living)
-        if living and not self._terminated:
+        # Not empty, so there is one at least, even if it forks and ends faster than a look takes.
+        self._outcome.leftovers = max(1, len(self._tree.living()))
+        if not self._terminated:
             self._tree.terminate()
             self._terminated = True
             self._kill_at = now + LEFTOVER_GRACE

@@ -67,23 +67,28 @@ class Operations:
 
     def _start(self, request: Message) -> Message:
         results: dict[str, Message] = {}
-        new: list[tuple[Launch, dict[str, Any]]] = []
+        new: dict[str, tuple[Launch, dict[str, Any]]] = {}
+        runs: set[str] = set()
         for wire in _field(request, "launches", list):
             name = wire.get("attempt") if isinstance(wire, dict) else None
             if not isinstance(name, str):
                 raise ProtocolError("bad_request", "Every launch must be an object with an attempt.")
+            if name in results:
+                continue  # said twice in one request: the first one counts
+            results[name] = {"ok": True}
             try:
-                asked = self._admit(wire)
-                results[name] = {"ok": True}
-                if asked is not None and all(asked.run != other.run for other, _ in new):
-                    new.append((asked, wire))
+                asked = self._admit(wire, runs)
             except ProtocolError as error:
-                results[name] = {"ok": False, "error": error.wire()}
-        for name, refusal in self._attempts.accept(new).items():
-            results[name] = {"ok": False, "error": refusal.wire()}
+                results[name] = _refused(error)
+                continue
+            if asked is not None:
+                new[name] = (asked, wire)
+                runs.add(asked.run)
+        for name, refusal in self._attempts.accept(list(new.values())).items():
+            results[name] = _refused(refusal)
         return {"results": results}
 
-    def _admit(self, wire: dict[str, Any]) -> Launch | None:
+    def _admit(self, wire: dict[str, Any], runs: set[str]) -> Launch | None:
         """Return the launch if it is to be started, None if it was accepted before."""
         try:
             asked = launch.from_wire(wire)
@@ -91,6 +96,8 @@ class Operations:
             raise ProtocolError("bad_launch", str(error)) from error
         if self._ledger.is_known(asked):
             return None
+        if asked.run in runs:
+            raise ProtocolError("still_live", f"Another attempt of run {asked.run} is in the same request.")
         if os.path.lexists(asked.folder):
             raise ProtocolError("already_started", f"The folder {asked.folder} is there: it was started before.")
         return asked
@@ -171,6 +178,10 @@ class Operations:
                 for name, entry in self._ledger.entries.items()
             }
         }
+
+
+def _refused(error: ProtocolError) -> Message:
+    return {"ok": False, "error": error.wire()}
 
 
 def _state(entry: Entry) -> Message:

@@ -14,6 +14,11 @@ ATTEMPT_VARIABLE = "OVERNIGHT_ATTEMPT"
 RUNNER_VARIABLE = "OVERNIGHT_RUNNER"
 """In the environment of every job: the state folder of the runner that started it."""
 
+CHASES = 20
+"""Looks at the newest processes in one round of killing, after the look at all."""
+CHASED = 16
+"""Newest pids in each of these looks."""
+
 
 def pids() -> list[int]:
     """Return every pid there is, newest numbers first."""
@@ -66,23 +71,33 @@ def signal_all(stats: Iterable[Stat], number: int) -> None:
         signal_one(stat, number)
 
 
-def kill_children_in_passing(root: int) -> None:
-    """SIGKILL every direct child of the calling process in the moment it is seen.
+def kill_in_passing(root: int) -> None:
+    """SIGKILL the children of the calling process, which must be root, and their groups as they are seen.
 
-    A child that forks and ends at once is gone before a scan is complete. A child that we have not reaped keeps
-    its pid, so that no second look is needed; root must be the caller.
+    What forks and ends at once is gone before a scan is complete, and its child is not yet known. But every ended
+    generation is a zombie of ours, which keeps the number of its process group from being given to a stranger; and
+    a group is killed in one step, so that no member can fork away.
     """
     for stat in scan():
-        if stat.parent == root and stat.living:
+        _kill_child(root, stat)
+    for _ in range(CHASES):
+        for pid in range(_last_pid() + 2, _last_pid() - CHASED, -1):
+            newest = read_stat(pid)
+            if newest is not None:
+                _kill_child(root, newest)
+
+
+def _kill_child(root: int, stat: Stat) -> None:
+    if stat.parent == root:
+        if stat.living:
             _kill(stat.pid)
+        if stat.group > 1 and stat.group != root:  # the kernel says -1 of one that is being reaped
+            _kill(-stat.group)
 
 
-def kill_groups(stats: Iterable[Stat]) -> None:
-    """SIGKILL the process groups of these: the kernel then lets no member fork away."""
-    for group, member in {stat.group: stat for stat in stats}.items():
-        current = read_stat(member.pid)
-        if current is not None and current.start_time == member.start_time and current.group == group:
-            _kill(-group)
+def _last_pid() -> int:
+    with open("/proc/loadavg", encoding="ascii") as file:
+        return int(file.read().split()[4])
 
 
 def marked(state_dir: str) -> dict[str, list[Stat]]:

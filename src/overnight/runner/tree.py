@@ -10,8 +10,8 @@ from .record import Usage
 
 _ANY_CHILD = 0x40000000
 """__WALL: also children that do not announce their end by SIGCHLD."""
-GROUPS_FROM_ROUND = 3
-"""From this round of killing on whole process groups are killed: something forks faster than we look."""
+CHASE_FROM_ROUND = 2
+"""From this round of killing on process groups are killed too: something forks faster than we look."""
 
 
 class Tree:
@@ -67,7 +67,6 @@ class Tree:
         self._cgroup.kill()
         living = self.living()
         processes.signal_all(living, signal.SIGKILL)
-        if self._rounds >= GROUPS_FROM_ROUND:
-            processes.kill_groups(living)
-            processes.kill_children_in_passing(self.root)
+        if self._rounds >= CHASE_FROM_ROUND:
+            processes.kill_in_passing(self.root)
         return any(stat.pid == self.main for stat in living)
