@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from overnight.targets.devices.gpus import NO_TOOLS, GpuProbe
 from overnight.targets.devices.offers import offers
 from overnight.targets.devices.presence import driver_tools
-from tests.devices.machine import HandClock
+from tests.devices.machine import HandClock, eventually
 
 
 def test_a_machine_without_driver_tools_gets_slots_and_no_child() -> None:
@@ -54,6 +55,44 @@ def test_a_probe_that_talks_nonsense_is_a_diagnosis(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("overnight.targets.devices.child.COMMAND", (sys.executable, "-c", program))
     probe = GpuProbe(HandClock(), {}, present=lambda _: True)
     assert "cannot be read" in probe.read().diagnosis[0]
+    probe.close()
+
+
+SLOW = """
+import pathlib, sys, time
+for number, line in enumerate(sys.stdin, 1):
+    while not pathlib.Path(sys.argv[1]).exists():
+        time.sleep(0.01)
+    gpu = '{"index":0,"uuid":"GPU-a","name":"answer %d","processes":[]}' % number
+    print('{"id":%d,"kind":"nvml","why":null,"nameless":[],"notes":[],"gpus":[%s]}' % (number, gpu), flush=True)
+"""
+
+
+def test_an_answer_to_an_earlier_reading_is_too_old_for_this_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opened = tmp_path / "opened"
+    monkeypatch.setattr("overnight.targets.devices.child.COMMAND", (sys.executable, "-c", SLOW, str(opened)))
+    probe = GpuProbe(HandClock(), {}, present=lambda _: True)
+    assert "has not answered yet" in probe.read(timeout=0.2).diagnosis[0]
+    opened.touch()
+    assert [gpu.name for gpu in probe.read().gpus] == ["answer 2"]
+    probe.close()
+
+
+def test_a_reading_that_waits_for_another_one_keeps_its_own_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opened = tmp_path / "opened"
+    monkeypatch.setattr("overnight.targets.devices.child.COMMAND", (sys.executable, "-c", SLOW, str(opened)))
+    probe = GpuProbe(HandClock(), {}, present=lambda _: True)
+    long = threading.Thread(target=probe.read, args=(30.0,))
+    long.start()
+    assert eventually(lambda: probe.pid is not None)
+    assert "another reading" in probe.read(timeout=0.1).diagnosis[0]
+    opened.touch()
+    long.join(30)
+    assert [gpu.fault for gpu in probe.read().gpus] == [None]
     probe.close()
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -126,6 +127,7 @@ def test_a_gpu_that_the_driver_stops_listing_is_lost(machine: Machine, open_prob
     missing, there = probe.read().gpus
     assert (there.uuid, there.fault) == (B, None)
     assert (missing.uuid, missing.fault) == (A, NOT_LISTED)
+    assert [gpu.fault for gpu in probe.read().gpus] == [NOT_LISTED, None]  # and stays so
 
 
 @pytest.mark.parametrize(
@@ -151,6 +153,28 @@ def test_without_a_driver_there_are_no_gpus_and_a_reason(machine: Machine, open_
     assert (reading.kind, reading.gpus) == ("none", ())
     assert "Driver Not Loaded" in reading.diagnosis[0]
     assert "no driver here" in reading.diagnosis[0]
+
+
+def test_a_driver_that_goes_away_in_the_middle_of_a_reading_is_not_blamed_on_one_gpu(
+    machine: Machine, open_probe: Open
+) -> None:
+    machine.have(Made(A), then=["fail nvmlDeviceGetHandleByIndex_v2 0 9"])
+    assert open_probe(machine).read().kind == "none"
+
+
+def test_nvidia_smi_stands_in_until_the_library_works_again(machine: Machine, open_probe: Open) -> None:
+    machine.env["PATH"] = f"{Path(__file__).parent / 'fake'}:{os.environ['PATH']}"
+    machine.have(Made(A))
+    probe = open_probe(machine)
+    assert probe.read().kind == "nvml"
+    child = probe.pid
+    machine.have(Made(A), then=["fail nvmlDeviceGetCount_v2 -1 9"])
+    reading = probe.read()
+    assert (reading.kind, reading.gpus[0].fault) == ("nvidia-smi", None)
+    assert reading.diagnosis[0] == "NVML: Driver Not Loaded"
+    machine.have(Made(A))
+    assert probe.read().kind == "nvml"
+    assert probe.pid == child
 
 
 def test_a_driver_that_goes_away_takes_known_gpus_out_and_brings_them_back(
@@ -223,15 +247,18 @@ def test_a_driver_that_opens_slowly_is_waited_for_over_several_readings(machine:
     assert alive(child)
 
 
-def test_a_child_that_is_killed_once_is_replaced_within_the_same_reading(machine: Machine, open_probe: Open) -> None:
+def test_a_child_that_is_killed_is_replaced_within_the_same_reading_every_time(
+    machine: Machine, open_probe: Open
+) -> None:
     machine.have(Made(A))
     probe = open_probe(machine)
     probe.read()
-    child = probe.pid
-    assert child is not None
-    os.kill(child, signal.SIGKILL)
-    assert probe.read().gpus[0].fault is None
-    assert probe.pid not in (None, child)
+    for _ in range(3):
+        child = probe.pid
+        assert child is not None
+        os.kill(child, signal.SIGKILL)
+        assert probe.read().gpus[0].fault is None
+        assert probe.pid not in (None, child)
 
 
 def test_a_driver_that_crashes_every_child_is_a_fault_with_the_signals_name(
@@ -262,4 +289,5 @@ def test_a_closed_probe_leaves_no_child_and_repeats_its_last_reading(machine: Ma
     assert child is not None
     probe.close()
     assert not alive(child)
-    assert [gpu.uuid for gpu in probe.read().gpus] == [gpu.uuid for gpu in before.gpus]
+    assert probe.read() == before
+    assert probe.pid is None

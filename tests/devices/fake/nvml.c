@@ -17,7 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, INSUFFICIENT_SIZE = 7 };
+enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, INSUFFICIENT_SIZE = 7, DRIVER_NOT_LOADED = 9 };
 enum { MOST_GPUS = 16, MOST_PROCESSES = 4096, MOST_RULES = 32 };
 
 typedef unsigned long long bytes;
@@ -74,7 +74,10 @@ static int enter(const char *function, int gpu) {
             abort();
         }
         if (!strcmp(r->verb, "noise")) { printf("noise from %s\n", function); fflush(stdout); }
-        if (!strcmp(r->verb, "fail") && (r->gpu == gpu || r->gpu == -1)) return r->code;
+        if (!strcmp(r->verb, "fail") && (r->gpu == gpu || r->gpu == -1)) {
+            if (r->code == DRIVER_NOT_LOADED) opened = 0; /* what was open went with the driver */
+            return r->code;
+        }
     }
     return SUCCESS;
 }

@@ -100,7 +100,8 @@ class GpuProbe:
                 return self._converse(child, deadline, timeout)
             except ChildBroken as broken:
                 self._replace()
-                crash = hung(self._known, str(broken))
+                # ended by `close`: that says nothing about the GPUs
+                crash = self._last if self._closed else hung(self._known, str(broken))
         return crash or self._last
 
     def _converse(self, child: Child, deadline: float, timeout: float) -> Reading:
