@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from overnight.domain.nouns import SweepSettings
-from overnight.domain.plan import EnvironmentPlan
 from overnight.manifest.template import launch_text
 from overnight.planner.place import FreeDevice
 from overnight.targets.base import Launch
@@ -58,7 +58,7 @@ def launch_of(claimed: Claimed) -> Launch:
         run=claimed.run,
         number=claimed.number,
         fence=claimed.fence,
-        argv=_activated(_argv(claimed.config["command"], names), claimed.settings.environment),
+        argv=_activated(_argv(claimed.config["command"], names), claimed.settings),
         env=_variables(claimed, names),
         cwd=claimed.settings.workdir,
         folder=claimed.folder,
@@ -89,9 +89,11 @@ def _argv(command: str | list[str], names: Mapping[str, str]) -> tuple[str, ...]
     return tuple(launch_text(part, names, shell=False) for part in command)
 
 
-def _activated(argv: tuple[str, ...], environment: EnvironmentPlan) -> tuple[str, ...]:
+def _activated(argv: tuple[str, ...], settings: SweepSettings) -> tuple[str, ...]:
+    environment = settings.environment
     if environment.venv is not None:
-        return ("/bin/sh", "-c", _VENV, "overnight", environment.venv, *argv)
+        venv = posixpath.normpath(posixpath.join(settings.workdir, environment.venv))
+        return ("/bin/sh", "-c", _VENV, "overnight", venv, *argv)
     if environment.conda is not None:
         return ("/bin/sh", "-c", _CONDA, "overnight", environment.conda, *argv)
     return argv

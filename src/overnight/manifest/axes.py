@@ -9,8 +9,8 @@ from itertools import product
 from math import prod
 
 from overnight.domain.plan import Scalar
-from overnight.manifest.document import Entry, ListNode, Node, ScalarNode, TableNode
-from overnight.manifest.fields import inside, is_null, parameter_of, table_of, wrong
+from overnight.manifest.document import Entry, ListNode, Node, ScalarNode, TableNode, inside
+from overnight.manifest.fields import is_null, parameter_of, table_of, wrong
 from overnight.manifest.findings import Findings, listing, quoted
 from overnight.manifest.scalars import comparable, value_text
 from overnight.manifest.settings import is_template_name

@@ -78,6 +78,12 @@ class Unreadable(Exception):
         self.message = message
 
 
+def inside(place: str, key: str) -> str:
+    """The place of a key within a place; the top of a file has the empty place."""
+    named = key or "''"
+    return f"{place}.{named}" if place else named
+
+
 def kind(node: Node) -> str:
     """What a node is, in the words of the user."""
     if isinstance(node, TableNode):

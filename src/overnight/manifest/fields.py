@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable
 
 from overnight.domain.plan import Scalar
-from overnight.manifest.document import Entry, ListNode, Node, ScalarNode, TableNode, kind
+from overnight.manifest.document import Entry, ListNode, Node, ScalarNode, TableNode, inside, kind
 from overnight.manifest.findings import Findings, listing, quoted, suggestion
 
 LARGEST = 2**31 - 1
@@ -31,11 +31,6 @@ def check_keys(
         if entry.key not in legal:
             guess = suggestion(entry.key, legal, synonyms) or f"; known here: {listing(legal, 20)}"
             findings.add(inside(place, entry.key), entry.line, f"unknown key `{entry.key}`{guess}")
-
-
-def inside(place: str, key: str) -> str:
-    """The place of a key within a place."""
-    return f"{place}.{key}" if place else key
 
 
 def wrong(node: Node, place: str, expected: str, findings: Findings) -> None:

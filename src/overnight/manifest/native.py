@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from overnight.domain.plan import Budget, CampaignPlan, CellPlan, Direction, Goal, SweepPlan
 from overnight.manifest.axes import MAX_CELLS
-from overnight.manifest.document import Entry, TableNode
-from overnight.manifest.fields import check_keys, inside, is_null, seconds_of, table_of, text_of, whole_of
+from overnight.manifest.document import Entry, TableNode, inside
+from overnight.manifest.fields import check_keys, is_null, seconds_of, table_of, text_of, whole_of
 from overnight.manifest.findings import Findings, listing, quoted
 from overnight.manifest.needs import check_graph, link_cells
 from overnight.manifest.outputs import Output, check_collisions, resolve_outputs

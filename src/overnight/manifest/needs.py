@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from overnight.domain.plan import CellPlan, SweepNeed
-from overnight.manifest.document import Entry, ListNode, ScalarNode, TableNode
-from overnight.manifest.fields import inside, names_of, wrong
+from overnight.manifest.document import Entry, ListNode, ScalarNode, TableNode, inside
+from overnight.manifest.fields import names_of, wrong
 from overnight.manifest.findings import Findings, listing, suggestion
 from overnight.manifest.scalars import comparable
 

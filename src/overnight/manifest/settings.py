@@ -8,11 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from overnight.domain.plan import EnvironmentPlan, Need, Retry
-from overnight.manifest.document import Entry, Node, ScalarNode, TableNode
+from overnight.manifest.document import Entry, Node, ScalarNode, TableNode, inside
 from overnight.manifest.fields import (
     argument_of,
     check_keys,
-    inside,
     is_null,
     mebibytes_of,
     names_of,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from overnight.domain.plan import CellPlan, SweepPlan
 from overnight.manifest.axes import AXIS_KEYS, Axes, described, expand_axes, read_axes
 from overnight.manifest.cells import CellTemplates, Placed, check_names, placed, write_cells
-from overnight.manifest.document import Entry, ListNode, Node, ScalarNode, TableNode
-from overnight.manifest.fields import argument_of, check_keys, inside, is_null, is_passable, text_of, whole_of, wrong
+from overnight.manifest.document import Entry, ListNode, Node, ScalarNode, TableNode, inside
+from overnight.manifest.fields import argument_of, check_keys, is_null, is_passable, text_of, whole_of, wrong
 from overnight.manifest.findings import Findings, quoted
 from overnight.manifest.needs import PlacedNeed, read_needs
 from overnight.manifest.outputs import check_places

@@ -21,6 +21,7 @@ from overnight.manifest.document import (
     ScalarNode,
     TableNode,
     Unreadable,
+    inside,
 )
 from overnight.manifest.findings import Findings, quoted
 from overnight.manifest.scalars import joined_surrogates, plain_value
@@ -142,8 +143,8 @@ class _Builder:
             if type(item).__name__ == "MappingEndEvent":
                 break
             key = self._key(item, place, depth)
-            inside = f"{place}.{key}" if place and key else key or place
-            value = self._node(next(self._events), inside, depth + 1)
+            here = place if key is None else inside(place, key)
+            value = self._node(next(self._events), here, depth + 1)
             if isinstance(value, ScalarNode) and value.source == "":
                 # The scanner places a value that is not there at the next thing that is.
                 value = replace(value, line=_line(item))
@@ -152,7 +153,7 @@ class _Builder:
             elif key is not None and key in entries:
                 first = entries[key].line
                 self._findings.add(
-                    inside,
+                    here,
                     _line(item),
                     f"the key `{key}` stands here a second time (first on line {first}): remove one",
                 )
