@@ -6,6 +6,7 @@ import random
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,6 +147,17 @@ def _unknown_run(forger: Forger, ids: Ids) -> None:
     forger.event("run.wake", "feedfeedfeed", ids=["feedfeedfeed"])
 
 
+def _event(kind: str, subject: str, **payload: Any) -> Damage:
+    def damage(forger: Forger, ids: Ids) -> None:
+        forger.event(kind, ids.get(subject, subject), **payload)
+
+    return damage
+
+
+def _a_time_that_is_none(forger: Forger, ids: Ids) -> None:
+    forger.sql("UPDATE events SET wall = x'00' WHERE seq = 5")
+
+
 def _leave_success(forger: Forger, ids: Ids) -> None:
     forger.run(ids["succeeded"], "release")
 
@@ -280,6 +292,16 @@ DAMAGES: list[tuple[Damage, str]] = [
     (_state("devices", "state", "healthy", "state = 'quarantined'"), "I1"),
     (_state("leases", "state", "released", "state = 'held'"), "I1"),
     (_state("runs", "fence", "99", "state = 'running'"), "I1"),
+    (_a_time_that_is_none, "I1"),
+    (_event("run.claim", "queued"), "I1"),
+    (_event("run.wake", "queued", ids=7), "I1"),
+    (_event("device.create", DEVICES[0]), "I6"),
+    (_event("device.restore", "moon/slot0"), "I6"),
+    (_event("attempt.exit", "moon.1"), "I6"),
+    (_event("lease.release", "moon.1", devices=[]), "I6"),
+    (_event("run.claim", "moon", attempt="moon.1", token=10**6, devices=[]), "I6"),
+    (_event("run.create", "lone sweep", ids=[], state="running"), "I6"),
+    (_event("run.create", "moon", ids=[], state="queued"), "I6"),
     *((damage, "I6") for damage in (_unknown_kind, _wrong_source, _unknown_run)),
     *((damage, "I7") for damage in (_leave_success, _retry_by_itself, _end_twice)),
     *((damage, "I8") for damage in (_old_token, _fence_goes_back)),
