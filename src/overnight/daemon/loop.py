@@ -20,7 +20,7 @@ from overnight.domain.nouns import Attempt
 from overnight.service import consequences
 from overnight.store import runs
 from overnight.store.base import SYSTEM, Session
-from overnight.targets.base import Handle, Launch, News, Offer, Target
+from overnight.targets.base import Handle, Launch, News, Offer, Target, Unknown
 
 OBSERVE_SECONDS = 20.0
 """How often every live attempt is asked about although nobody told anything: a safety net, not the way news travels."""
@@ -94,7 +94,10 @@ class Loop:
         """What targets told by themselves, and what they answer when they were reconnected or it is time to ask."""
         news: list[News] = []
         for name, place in self.world.places.items():
-            news += place.target.news()
+            told = place.target.news()
+            if any(isinstance(item.seen, Unknown) for item in told):
+                self.due.observe = min(self.due.observe, now + UNREACHABLE_SECONDS)
+            news += told
             if place.target.generation != self.generations.get(name) or now >= self.due.observe:
                 news += self._observe(name)
         if now >= self.due.observe:
