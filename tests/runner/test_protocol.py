@@ -49,9 +49,22 @@ def test_a_line_without_end_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"argv": []}, {"argv": "ls"}, {"argv": [1]}, {"env": {"A": 1}}, {"cwd": "relative"}, {"folder": "x"},
-     {"fence": "1"}, {"fence": True}, {"grace": -1}, {"time_limit": -0.1}, {"log_cap": 1.5}, {"attempt": ""}, {"run": None}],
-)  # fmt: skip
+    [
+        {"argv": []},
+        {"argv": "ls"},
+        {"argv": [1]},
+        {"env": {"A": 1}},
+        {"cwd": "relative"},
+        {"folder": "x"},
+        {"fence": "1"},
+        {"fence": True},
+        {"grace": -1},
+        {"time_limit": -0.1},
+        {"log_cap": 1.5},
+        {"attempt": ""},
+        {"run": None},
+    ],
+)
 def test_a_wrong_launch_is_refused_by_itself(bench: Bench, change: dict[str, Any]) -> None:
     server = bench.server()
     wrong = bench.launch("wrong", "/bin/true") | change

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 
+from .complaint import complain
 from .supervisor import Supervisor
 
 LOCK = "lock"
@@ -60,8 +61,11 @@ def _lock(state_dir: str) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))
+    pid = f"{os.getpid()}\n".encode("ascii")
+    try:
+        os.ftruncate(descriptor, os.write(descriptor, pid))
+    except OSError:
+        complain("The lock does not tell our pid: the disk is full.")
     return descriptor
 
 
@@ -83,7 +87,7 @@ def _let_go(state_dir: str) -> None:
     try:
         os.write(1, b"ready\n")
     except OSError:
-        print("Nobody hears that the runner is ready.", file=sys.stderr)
+        complain("Nobody hears that the runner is ready.")
     path = f"{state_dir}/{LOG}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     if os.path.exists(path) and os.path.getsize(path) > MOST_LOG:

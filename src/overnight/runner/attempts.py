@@ -1,12 +1,12 @@
 """The runner's side of every attempt: accepted, alive, ended or dead, whoever carries it out."""
 
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from . import executor as executors
 from . import identity, journal, moment, order, record
+from .complaint import complain
 from .journal import Journal
 from .launch import Launch
 from .ledger import Entry, Ledger, State
@@ -59,6 +59,7 @@ class Attempts:
                 refused[entry.attempt] = ProtocolError("journal", f"The journal cannot be written: {error}.")
             return refused
         for entry, busy, data in taken:
+            self._ledger.raise_fence(entry.run, entry.fence)
             self._hand_over(entry, busy, data)
         return refused
 
@@ -132,7 +133,7 @@ class Attempts:
     def _heard_line(self, source: Executor, word: bytes, payload: bytes) -> None:
         entry = self._ledger.entries.get(source.attempt or "")
         if entry is None:
-            print(f"An idle executor said {word!r}.", file=sys.stderr)
+            complain(f"An idle executor said {word!r}.")
         elif word == executors.STARTED:
             self._started(entry, payload)
         elif word == executors.ENDED:

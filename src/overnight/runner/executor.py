@@ -11,13 +11,13 @@ import json
 import os
 import signal
 import socket
-import traceback
 from typing import NoReturn
 
 from . import launch as launches
 from . import record, spawn
 from .attempt import SIGNALS, Execution, Site
 from .cgroup import Cgroup, Place
+from .complaint import complain_of_exception
 from .identity import read_stat
 from .launch import Launch
 from .protocol import text
@@ -32,23 +32,33 @@ STARTED, ENDED, REFUSED = b"started", b"ended", b"refused"
 class Channel:
     """The executor's end of its line to the runner, which may have died."""
 
-    __slots__ = ("_rest", "_socket", "runner_lost")
+    __slots__ = ("_held", "_rest", "_socket", "runner_lost")
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
         self._rest = b""
+        self._held = b""
         self.runner_lost = False
 
     def started(self, pid: int, start_time: int, at: float, clock: float) -> None:
-        """Tell that the main process runs."""
-        self.send(STARTED, text([pid, start_time, at, clock]))
+        """Keep what there is to tell about the start, for `release` or together with the next line."""
+        self._held = b"%s %s\n" % (STARTED, text([pid, start_time, at, clock]).encode("ascii"))
+
+    def release(self) -> None:
+        """Tell that the main process runs, if that was not told yet."""
+        if self._held:
+            self._send(b"")
 
     def send(self, word: bytes, payload: str) -> None:
         """Send one line; a runner that is gone is remembered, not an error."""
+        self._send(b"%s %s\n" % (word, payload.encode("ascii")))
+
+    def _send(self, data: bytes) -> None:
         try:
-            self._socket.sendall(b"%s %s\n" % (word, payload.encode("ascii")))
+            self._socket.sendall(self._held + data)
         except OSError:
             self.runner_lost = True
+        self._held = b""
 
     def receive(self) -> bytes | None:
         """Return the next line, None when the runner has gone. Waits."""
@@ -82,7 +92,7 @@ def fork(
     try:
         _serve(end, state_dir, boot_id, environment, place, group_prefix)
     except BaseException:  # whatever it is, the runner's stack below must not go on in this process
-        traceback.print_exc()
+        complain_of_exception()
     finally:
         os._exit(1)
 

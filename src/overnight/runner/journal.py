@@ -23,7 +23,8 @@ class Journal:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        _cut_torn_line(self._descriptor)
         self._size = self._compact_size = os.fstat(self._descriptor).st_size
         self._waiting: list[str] = []
 
@@ -60,6 +61,19 @@ class Journal:
         os.close(self._descriptor)
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND)
         self._size = self._compact_size = os.fstat(self._descriptor).st_size
+
+
+def _cut_torn_line(descriptor: int) -> None:
+    """Let the journal end with a whole line, so that the next one does not continue half of another."""
+    size = end = os.fstat(descriptor).st_size
+    while end > 0:
+        begin = max(0, end - 65536)
+        newline = os.pread(descriptor, end - begin, begin).rfind(b"\n")
+        end = begin + newline + 1
+        if newline >= 0 or begin == 0:
+            break
+    if end < size:
+        os.ftruncate(descriptor, end)
 
 
 def session_line(session: int) -> str:
@@ -174,6 +188,7 @@ def _apply_accepted(ledger: Ledger, message: dict[str, Any]) -> None:
             group=message["group"],
         )
     )
+    ledger.raise_fence(message["run"], message["fence"])
 
 
 def _apply_started(ledger: Ledger, message: dict[str, Any]) -> None:

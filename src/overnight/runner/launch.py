@@ -1,6 +1,7 @@
 """What a server asks to be started."""
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -79,6 +80,10 @@ def _check_places(values: dict[str, Any]) -> None:
     for name in ("cwd", "folder"):
         if not values[name].startswith("/") or "\0" in values[name]:
             raise LaunchError(f"{name} must be an absolute path.")
+        try:
+            os.fsencode(values[name])
+        except UnicodeEncodeError:
+            raise LaunchError(f"{name} cannot be the name of a file.") from None
 
 
 def _check_limits(values: dict[str, Any]) -> None:

@@ -64,13 +64,12 @@ class Ledger:
     session: int = 0
 
     def add(self, entry: Entry) -> None:
-        """Take an attempt up."""
+        """Take an attempt up; its fence counts once it is written down."""
         self.entries[entry.attempt] = entry
         self.newest[entry.run] = entry.attempt
-        self.raise_fence(entry.run, entry.fence)
 
     def withdraw(self, attempt: str) -> None:
-        """Take back an attempt that could not be written down; its fence stays used."""
+        """Take back an attempt that could not be written down; its fence may be used again."""
         self.entries.pop(attempt, None)
 
     def raise_fence(self, run: str, fence: int) -> None:

@@ -143,6 +143,7 @@ class Operations:
         if name not in self._ledger.entries:
             entry = Entry(name, "", fence, folder, 0.0, None, None, None, State.ALIVE)
             self._ledger.add(entry)
+            self._ledger.raise_fence(entry.run, entry.fence)
             self._journal.note(journal.accepted_line(entry))
             self._attempts.settle(entry)
         return {"state": "alive", "pid": found[0].pid, "start_time": found[0].start_time}

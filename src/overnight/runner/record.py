@@ -58,12 +58,26 @@ def write_file(path: str, data: bytes, *, mode: int = 0o600) -> None:
     temporary = path + ".tmp"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        _write_all(descriptor, data)
+        os.rename(temporary, path)
+    except OSError:
+        _remove(temporary)  # a part of a file on a full disk helps nobody
+        raise
     finally:
         os.close(descriptor)
-    os.rename(temporary, path)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, data[written:])
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return
 
 
 def write(folder: str, record: str) -> bool:

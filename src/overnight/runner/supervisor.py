@@ -2,10 +2,10 @@
 
 import os
 import socket
-import sys
 
 from . import cgroup, identity, journal, moment
 from .attempts import Attempts
+from .complaint import complain, complain_of_exception
 from .connection import Connection
 from .journal import Journal
 from .loop import Loop
@@ -33,7 +33,10 @@ class Supervisor:
         path = f"{state_dir}/{journal.FILE}"
         self._ledger = journal.replay(path)
         self._journal = Journal(path)
-        self._journal.compact(self._ledger)
+        try:
+            self._journal.compact(self._ledger)
+        except OSError as error:
+            complain(f"The journal stays as it was: {error}.")  # a full disk must not keep a runner from adopting
         origin = self._origin()
         self._attempts = Attempts(self._loop, self._ledger, self._journal, origin, self._push, self._heard)
         self._operations = Operations(state_dir, origin.boot_id, self._ledger, self._journal, self._attempts)
@@ -112,6 +115,9 @@ class Supervisor:
             answer = self._operations.answer(connection, request)
         except ProtocolError as error:
             return _refusal(request.get("id"), error)
+        except Exception:  # a request that we misjudge must not end the watch over all others
+            complain_of_exception()
+            return _refusal(request.get("id"), ProtocolError("internal", "The runner's log says what went wrong."))
         if connection.session != before:
             self._close_older(connection)
         return {"id": request.get("id"), "ok": True, **answer}
@@ -141,7 +147,7 @@ class Supervisor:
                 self._journal.compact(self._ledger)
         except OSError as error:
             # What these lines said is in the exit records too; new launches are refused by themselves.
-            print(f"The journal cannot be written: {error}.", file=sys.stderr)
+            complain(f"The journal cannot be written: {error}.")
 
     def _check_idle(self) -> None:
         now = moment.boot()
