@@ -29,7 +29,7 @@ def test_the_allowed_states_are_those_of_the_machine(machine: Machine) -> None:
     check = re.search(
         rf"\b{machine.column} TEXT NOT NULL CHECK \({machine.column} IN\s*\(([^)]*)\)\)", table(machine.table)
     )
-    assert check, f"{machine.table}.{column} has no CHECK"
+    assert check, f"{machine.table}.{machine.column} has no CHECK"
     assert listed(check.group(1)) == set(machine.states)
 
 
