@@ -14,14 +14,17 @@ NETWORK = frozenset({
 """File system types, as the kernel names them, on which a write-ahead log is not safe."""
 
 
-def refuse_unsafe_place(path: str) -> None:
-    """Raise StoreRefused when the folder of `path` is missing, not writable or on a network file system."""
+def refuse_unsafe_place(path: str, *, mounts: str = "/proc/self/mountinfo") -> None:
+    """Raise StoreRefused when the folder of `path` is missing, not writable or on a network file system.
+
+    `mounts` is the kernel's table of mounts.
+    """
     folder = Path(path).resolve().parent
     if not folder.is_dir():
         raise StoreRefused(f"the folder {folder} does not exist", next_step="Make it, or choose another one.")
     if not os.access(folder, os.W_OK):
         raise StoreRefused(f"the folder {folder} cannot be written", next_step="Check its owner, mode and mount.")
-    kind = type_of(str(folder), Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace"))
+    kind = type_of(str(folder), Path(mounts).read_text(encoding="utf-8", errors="replace"))
     if kind in NETWORK:
         raise StoreRefused(
             f"{folder} is on a network file system ({kind}), where SQLite can lose or corrupt data",

@@ -94,8 +94,7 @@ class SqliteStore:
         self._raw = _open(path, vfs)
         self._connection = SqliteConnection(self._raw)
         self._readers = _Readers(path, vfs)
-        migrate(_SqliteMigrator(self._raw), postgres=False, where=path)
-        self._watch = Watch(self.read(lambda session: session.value("event_head") or 0))
+        self._watch = Watch(self._head())
 
     @property
     def clock(self) -> Clock:
@@ -117,7 +116,7 @@ class SqliteStore:
         try:
             with connection.raw:
                 answer = work(Session(connection, self._clock.wall(), Change("reader")))
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeError) as error:
             raise _translated(error) from error
         return answer
 
@@ -130,6 +129,14 @@ class SqliteStore:
         with self._groups.writer_lock:
             self._readers.close()
             self._raw.close(True)
+
+    def _head(self) -> int:
+        """Number of the last event; StoreRefused when it cannot be read, since nothing could be written after it."""
+        try:
+            return self.read(lambda session: session.value("event_head") or 0)
+        except StoreUnavailable as error:
+            self.close()
+            raise _refusal(self._path, error) from error
 
     def _commit(self, group: list[Request]) -> None:
         """Carry out a group in one transaction; what fails by itself hits only its own request."""
@@ -174,7 +181,7 @@ def _broken(reason: str) -> StoreUnavailable:
 
 def _translated(error: Exception) -> Exception:
     """The domain's error for one of SQLite's, the cause kept; any other error as it is."""
-    if not isinstance(error, (apsw.Error, UnicodeEncodeError, OverflowError)):
+    if not isinstance(error, (apsw.Error, UnicodeError, OverflowError)):
         return error
     found = _explained(error)
     found.__cause__ = error
@@ -209,29 +216,46 @@ def _open(path: str, vfs: str | None) -> apsw.Connection:
     refuse_unsafe_place(path)
     try:
         raw = apsw.Connection(path, vfs=vfs)
+    except apsw.Error as error:
+        raise _refusal(path, error) from error
+    try:
         raw.set_busy_timeout(BUSY_MILLISECONDS)
-        Path(path).chmod(0o600)
         _refuse_foreign(raw, path)
+        Path(path).chmod(0o600)
         _configure(raw, path)
-    except apsw.NotADBError as error:
-        raise StoreRefused(f"{path} is not an SQLite database", next_step="Move the file away.") from error
-    except apsw.ReadOnlyError as error:
-        raise StoreRefused(
-            f"{path} cannot be written", next_step="Check owner, mode and mount of its folder."
-        ) from error
-    except (apsw.CantOpenError, PermissionError) as error:
-        raise StoreRefused(
-            f"{path} cannot be opened: {error}", next_step="Check owner and mode of its folder."
-        ) from error
-    except apsw.CorruptError as error:
-        raise StoreRefused(f"{path} is damaged: {error}", next_step="Restore a backup.") from error
+        migrate(_SqliteMigrator(raw), postgres=False, where=path)
+    except (apsw.Error, OSError, ValueError) as error:
+        raw.close(True)
+        raise _refusal(path, error) from error
+    except StoreRefused:
+        raw.close(True)
+        raise
     return raw
 
 
+def _refusal(path: str, error: Exception) -> StoreRefused:
+    """Why a database cannot be opened, for people."""
+    if isinstance(error, apsw.NotADBError):
+        return StoreRefused(f"{path} is not an SQLite database", next_step="Move the file away.")
+    if isinstance(error, apsw.BusyError):
+        return StoreRefused(f"another process holds {path}", next_step="End that process, then start again.")
+    if isinstance(error, apsw.FullError):
+        return StoreRefused(f"the disk of {path} is full", next_step="Free space, then start again.")
+    if isinstance(error, (apsw.CantOpenError, apsw.ReadOnlyError, OSError)):
+        return StoreRefused(
+            f"{path} cannot be opened for writing: {error}",
+            next_step="Check owner, mode and mount of it and its folder.",
+        )
+    return StoreRefused(f"{path} is damaged: {error}", next_step="Restore a backup.")
+
+
 def _refuse_foreign(raw: apsw.Connection, path: str) -> None:
+    """Before anything is written, so that a file of another program stays as it is."""
     if raw.readonly("main"):
         raise StoreRefused(f"{path} is read-only", next_step="Check owner, mode and mount of the file.")
-    if raw.pragma("application_id") not in (0, APPLICATION_ID):
+    owner = raw.pragma("application_id")
+    tables = _SqliteMigrator(raw).tables()
+    if owner not in (0, APPLICATION_ID) or (owner == 0 and tables):
         raise StoreRefused(f"{path} belongs to another program", next_step="Point OVERNIGHT_DATABASE_URL elsewhere.")
     size = Path(path).stat().st_size
     if 0 < size <= CHECKED_AT_OPEN_BYTES and (verdict := raw.pragma("quick_check", 1)) != "ok":
