@@ -20,9 +20,12 @@ class Arrow:
     why: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Machine:
-    """The life of one kind of thing; `column` is where its table keeps the state."""
+    """The life of one kind of thing; `column` is where its table keeps the state.
+
+    A machine is equal to itself alone, so that looking it up costs nothing.
+    """
 
     noun: str
     table: str

@@ -19,17 +19,14 @@ def _guarded(machine: Machine, transition: str, fenced: bool) -> str:
     arrow = machine.arrow(transition)
     sources = ", ".join(f"'{source}'" for source in arrow.sources)
     fence = " AND fence = :fence" if fenced else ""
-    back = " RETURNING sweep_id" if machine is RUN else " RETURNING id"
     return (
         f"UPDATE {machine.table} SET {machine.column} = '{arrow.target}' "
-        f"WHERE id = :id AND {machine.column} IN ({sources}){fence}{back}"
+        f"WHERE id = :id AND {machine.column} IN ({sources}){fence} RETURNING id"
     )
 
 
-@cache
-def _reading(machine: Machine) -> str:
-    back = ", sweep_id" if machine is RUN else ""
-    return f"SELECT {machine.column}{back} FROM {machine.table} WHERE id = :id"
+_READING = "SELECT state, sweep_id FROM runs WHERE id = :id"
+"""Where a run comes from: needed for the tallies."""
 
 
 def move(
@@ -41,14 +38,12 @@ def move(
     event `noun.transition`.
     """
     connection = session.connection
-    before = connection.execute(_reading(machine), {"id": thing})
-    if not before or before[0][0] not in machine.arrow(transition).sources:
-        return False
     arguments: dict[str, Any] = {"id": thing} if fence is None else {"id": thing, "fence": fence}
+    before = connection.execute(_READING, {"id": thing}) if machine is RUN else ()
     if not connection.execute(_guarded(machine, transition, fence is not None), arguments):
         return False
-    if machine is RUN:
-        _count(session, before[0][1], before[0][0], machine.arrow(transition).target, 1)
+    for source, sweep in before:
+        _count(session, sweep, source, machine.arrow(transition).target, 1)
     session.record(f"{machine.noun}.{transition}", thing, fence or 0, **payload)
     return True
 
@@ -59,7 +54,7 @@ def move_runs(session: Session, ids: Sequence[str], transition: str, *, subject:
     arrow = RUN.arrow(transition)
     counts: Counter[tuple[str, str]] = Counter()
     for run in ids:
-        before = session.connection.execute(_reading(RUN), {"id": run})
+        before = session.connection.execute(_READING, {"id": run})
         if (
             before
             and before[0][0] in arrow.sources
@@ -75,5 +70,4 @@ def move_runs(session: Session, ids: Sequence[str], transition: str, *, subject:
 
 
 def _count(session: Session, sweep: str, source: str, target: str, number: int) -> None:
-    session.rows("tally_add", sweep_id=sweep, state=source, change=-number)
-    session.rows("tally_add", sweep_id=sweep, state=target, change=number)
+    session.rows("tallies_add", sweep_id=sweep, left=source, entered=target, number=number)

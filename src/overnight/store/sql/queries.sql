@@ -139,6 +139,12 @@ SELECT state, number FROM tallies WHERE sweep_id = :id AND number > 0;
 INSERT INTO tallies (sweep_id, state, number) VALUES (:sweep_id, :state, :change)
 ON CONFLICT (sweep_id, state) DO UPDATE SET number = tallies.number + excluded.number;
 
+-- name: tallies_add
+-- Runs that left one state of a sweep and entered another.
+INSERT INTO tallies (sweep_id, state, number)
+VALUES (:sweep_id, :left, -CAST(:number AS BIGINT)), (:sweep_id, :entered, CAST(:number AS BIGINT))
+ON CONFLICT (sweep_id, state) DO UPDATE SET number = tallies.number + excluded.number;
+
 -- name: run_last_seq
 SELECT coalesce(max(seq), 0) FROM runs;
 
