@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from overnight.runner import identity, processes
+from overnight.runner import cgroup, identity, processes
 
 DEADLINE = 20.0
 """Seconds after which a condition that a test waits for counts as never coming."""
@@ -189,6 +189,7 @@ class Bench:
         wait_until(gone, "every process of the test is gone")
         if self.process is not None:
             self.process.wait()
+        cgroup.sweep(cgroup.find(), cgroup.prefix(str(self.state_dir)))
 
 
 def is_alive(pid: int) -> bool:

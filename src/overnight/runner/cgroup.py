@@ -101,12 +101,12 @@ class Cgroup:
             self.path = None  # the group went away or became forbidden: go on without
 
 
-def find() -> Place | None:
-    """Return the caller's own group in the hierarchy that counts memory, None when there is none to be seen."""
+def find(process: str = "/proc/self") -> Place | None:
+    """Return the group of a process in the hierarchy that counts memory, None when there is none to be used."""
     try:
-        with open("/proc/self/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+        with open(f"{process}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
             own = [line.rstrip("\n").split(":", 2) for line in file]
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        with open(f"{process}/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
             mounts = [line.split() for line in file]
     except OSError:
         return None
@@ -140,12 +140,17 @@ def members(path: str | None) -> list[int]:
         return []
 
 
-def sweep(place: Place | None, prefix: str) -> None:
+def prefix(state_dir: str) -> str:
+    """Return how the names of all groups of the runner over this state folder begin."""
+    return f"overnight-{os.stat(state_dir).st_ino}-"
+
+
+def sweep(place: Place | None, beginning: str) -> None:
     """Remove empty groups that executors which were killed left behind."""
     if place is None:
         return
     for name in os.listdir(place.folder):
-        if name.startswith(prefix):
+        if name.startswith(beginning):
             _remove(f"{place.folder}/{name}")
 
 

@@ -61,7 +61,7 @@ class Supervisor:
 
     def _origin(self) -> Origin:
         place = cgroup.find()
-        prefix = f"overnight-{os.stat(self._state_dir).st_ino}-"
+        prefix = cgroup.prefix(self._state_dir)
         cgroup.sweep(place, prefix)
         return Origin(self._state_dir, identity.boot_id(), base_environment(os.environ), place, prefix)
 
