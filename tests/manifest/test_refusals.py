@@ -355,6 +355,50 @@ def test_the_line_within_a_block_command_is_exact() -> None:
     assert problem.line == 6
 
 
+def test_a_mapping_of_more_names_than_anybody_reads_is_refused() -> None:
+    names = ", ".join(f"a{number}: 1" for number in range(1001))
+    (problem,) = problems(f"campaign: c\nvars: {{{names}}}\nsweeps: {{s: {{command: x}}}}\n")
+    assert (problem.place, "more than 1,000 names" in problem.message) == ("vars", True)
+
+
+def test_a_thousand_problems_are_enough() -> None:
+    text = "campaign: c\nsweeps: {s: {command: x}}\n" + "".join(f"no{number}: 1\n" for number in range(3000))
+    assert len(problems(text)) == 1000
+
+
+def test_cells_that_unfold_into_too_much_text_are_refused_and_not_built() -> None:
+    values = list(range(5000))
+    text = f"campaign: c\nsweeps:\n  s: {{grid: {{x: {values}}}, command: '{'a' * 100_000} ${{x}}'}}\n"
+    (problem,) = problems(text)
+    assert (problem.place, "the texts of all cells together" in problem.message) == ("sweeps.s", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "line", "says"),
+    [
+        (
+            '{"campaign": "c",\n"sweeps": {"s": {"command": "x",\n"command": "y"}}}',
+            "sweeps.s.command",
+            3,
+            "second time",
+        ),
+        (
+            '{"campaign": "c",\n"sweeps": {"s": {"command": "x", "grid": {"x":\n[NaN]}}}}',
+            "sweeps.s.grid.x[0]",
+            3,
+            "finite",
+        ),
+        ('{"campaign": "c",\n"sweeps": {"s": {"command": "\\ud800"}}}', "(file)", 2, "half a character"),
+        ('{"campaign": "c",\n"sweeps": {"s": {"command": "x"}}\n', "(file)", 3, "no valid YAML"),
+        ('{"a":\n' + "[" * 60 + "]" * 60 + "}", "(file)", 2, "nested deeper"),
+        ('{"campaign": "c", "sweeps":\n{"s": {"command": 1}}}', "sweeps.s.command", 2, "a whole number"),
+    ],
+)
+def test_json_is_refused_with_place_and_line_too(text: str, place: str, line: int, says: str) -> None:
+    (problem,) = problems(text)
+    assert (problem.place, problem.line, says in problem.message) == (place, line, True), problem
+
+
 def test_many_dependencies_between_cells_are_refused_and_not_built() -> None:
     values = list(range(1500))
     text = f"campaign: c\nsweeps:\n  a: {{grid: {{x: {values}, k: 1}}, command: x}}\n"

@@ -152,6 +152,19 @@ def test_any_campaign_is_read_or_refused(campaign: dict[str, Any]) -> None:
     judged(json.dumps(campaign))
 
 
+@given(CAMPAIGN, st.sampled_from([None, 1, "\t"]))
+@settings(max_examples=100, deadline=None)
+def test_json_and_yaml_readers_see_the_same_file(campaign: dict[str, Any], step: Any) -> None:
+    """A comment makes the same text YAML only; lines and all stay where they are."""
+    text = json.dumps(campaign, indent=step, allow_nan=False) if finite(campaign) else "{}"
+    assert judged(text) == judged(text + " # YAML")
+
+
+def finite(value: Any) -> bool:
+    """Whether JSON itself can write the value."""
+    return not any(word in json.dumps(value) for word in ("NaN", "Infinity"))
+
+
 @given(st.data())
 @settings(max_examples=300, deadline=None)
 def test_a_damaged_campaign_is_read_or_refused(data: st.DataObject) -> None:

@@ -17,6 +17,22 @@ CELL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=-]{0,127}")
 _FOREIGN = re.compile(r"[^A-Za-z0-9_.=-]")
 
 
+MAX_WRITTEN = 128 * 1024 * 1024
+"""Most characters of commands, outputs and variables that one file may unfold into."""
+
+
+class Room:
+    """How much may still be written for the cells of one file."""
+
+    def __init__(self, characters: int = MAX_WRITTEN) -> None:
+        self._left = characters
+
+    def take(self, texts: Iterable[str]) -> bool:
+        """Whether these texts still fit."""
+        self._left -= sum(map(len, texts))
+        return self._left >= 0
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A template and where it stands in the file."""
@@ -124,7 +140,7 @@ def _launch_problem(name: str, where: str, needed: frozenset[str]) -> str:
 
 
 def write_cells(
-    templates: CellTemplates, axes: Axes, sets: Sequence[ParameterSet], findings: Findings
+    templates: CellTemplates, axes: Axes, sets: Sequence[ParameterSet], room: Room, findings: Findings
 ) -> list[CellPlan]:
     """One cell for each parameter set, also where problems are noted. All names must have been checked."""
     variables = {name: templates.variables[name] for name in templates.used_variables()}
@@ -134,14 +150,19 @@ def write_cells(
     for one in sets:
         values = _values(templates, variables, one)
         env = shared if shared is not None else _written_env(templates, values, findings)
-        shared = env if fixed_env else None
         words = [_expanded(part, values, findings) for part in templates.command]
+        outputs = tuple([_expanded(part, values, findings) for part in templates.outputs])
+        if not room.take((*words, *outputs, *(() if shared else env.values()))):
+            message = f"the texts of all cells together exceed {MAX_WRITTEN:,} characters: move them into a file"
+            findings.add(f"sweeps.{templates.sweep}", axes.line, message)
+            return []
+        shared = env if fixed_env else None
         cells.append(
             CellPlan(
                 name=_name(templates, axes, one, values, findings),
                 parameters=one.parameters,
                 command=words[0] if templates.in_shell else tuple(words),
-                outputs=tuple([_expanded(part, values, findings) for part in templates.outputs]),
+                outputs=outputs,
                 env=env,
                 line=one.line,
             )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from overnight.domain.plan import CampaignPlan
 from overnight.manifest.document import MAX_BYTES, Node, TableNode, Unreadable, kind
-from overnight.manifest.findings import Findings
+from overnight.manifest.findings import Findings, TooManyProblems
+from overnight.manifest.json_document import NotJson, read_json
 from overnight.manifest.native import read_native
 
 Reader = Callable[[TableNode, str, Findings], CampaignPlan | None]
@@ -45,7 +47,10 @@ def load(text: str, path: str, directory: str) -> CampaignPlan:
         root = _document(text, findings)
         plan = _read(root, directory, findings)
     except Unreadable as problem:
-        findings.add("(file)", problem.line, problem.message)
+        with contextlib.suppress(TooManyProblems):
+            findings.add("(file)", problem.line, problem.message)
+    except TooManyProblems:
+        plan = None
     if plan is None or len(findings) > 0:
         raise findings.error(path)
     return plan
@@ -59,7 +64,11 @@ def _document(text: str, findings: Findings) -> Node | None:
         raise Unreadable(
             None, f"the file is larger than {MAX_BYTES // 2**20} MiB: split it, or use `grid` instead of `cells`"
         )
-    return read_yaml(text.removeprefix("\ufeff"), findings)
+    text = text.removeprefix("\ufeff")
+    if text.lstrip().startswith("{"):
+        with contextlib.suppress(NotJson):
+            return read_json(text, findings)
+    return read_yaml(text, findings)
 
 
 def _read(root: Node | None, directory: str, findings: Findings) -> CampaignPlan | None:

@@ -78,6 +78,26 @@ class Unreadable(Exception):
         self.message = message
 
 
+class Size:
+    """Counts what was read of one file and stops at its bounds."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+
+    def count(self, line: int, depth: int) -> None:
+        """One more value or key, `depth` levels deep; raises Unreadable beyond the bounds."""
+        self._seen += 1
+        if self._seen > MAX_NODES:
+            raise Unreadable(line, f"the file has more than {MAX_NODES:,} values: split it, or use `grid`")
+        if depth > MAX_DEPTH:
+            raise Unreadable(line, f"lists and mappings are nested deeper than {MAX_DEPTH} levels: flatten them")
+
+
+def repeated_key(first: Entry) -> str:
+    """The sentence for a key that stands twice."""
+    return f"the key `{first.key}` stands here a second time (first on line {first.line}): remove one"
+
+
 def inside(place: str, key: str) -> str:
     """The place of a key within a place; the top of a file has the empty place."""
     named = key or "''"

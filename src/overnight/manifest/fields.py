@@ -14,6 +14,8 @@ LARGEST = 2**31 - 1
 """Largest whole number of a setting: what every database column and process limit can hold."""
 LONGEST_SECONDS = 3650 * 86400.0
 """Longest duration: ten years, in seconds."""
+MAX_NAMES = 1000
+"""Most sweeps of a file, and most variables of a mapping: every sweep looks at all of them."""
 MAX_TEXT = 128 * 1024 - 1
 """Longest single argument or variable that Linux passes to a process, in bytes."""
 
@@ -42,7 +44,10 @@ def wrong(node: Node, place: str, expected: str, findings: Findings) -> None:
 def table_of(entry: Entry, place: str, expected: str, findings: Findings) -> TableNode | None:
     """The mapping of an entry."""
     if isinstance(entry.value, TableNode):
-        return entry.value
+        if len(entry.value.entries) <= MAX_NAMES:
+            return entry.value
+        findings.add(place, entry.line, f"more than {MAX_NAMES:,} names stand here: write fewer")
+        return None
     wrong(entry.value, place, expected, findings)
     return None
 

@@ -29,18 +29,17 @@ def _text(name: str) -> str:
             content = file.read(MAX_BYTES + 1)
         return content.decode("utf-8")
     except FileNotFoundError as error:
-        raise _refused(name, "there is no such file: check the path", error) from error
+        raise _refused(name, "there is no such file: check the path") from error
     except IsADirectoryError as error:
-        raise _refused(name, "this is a folder: name the campaign file in it", error) from error
+        raise _refused(name, "this is a folder: name the campaign file in it") from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         message = f"byte {error.start + 1} is no UTF-8 text: save the file as UTF-8"
         raise InvalidFile(name, [Problem("(file)", message, line)]) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise _refused(name, f"the file cannot be read: {reason}", error) from error
+        raise _refused(name, f"the file cannot be read: {reason}") from error
 
 
-def _refused(name: str, message: str, cause: Exception) -> InvalidFile:
-    del cause
+def _refused(name: str, message: str) -> InvalidFile:
     return InvalidFile(name, [Problem("(file)", message)])

@@ -7,8 +7,14 @@ from difflib import get_close_matches
 
 from overnight.domain.errors import InvalidFile, Problem
 
+MOST_PROBLEMS = 1000
+"""Problems after which a file is not judged further: nobody reads more, and finding them can take long."""
 MOST_NAMED = 5
 """So many cells, names or groups are written out in one problem; the rest are counted."""
+
+
+class TooManyProblems(Exception):
+    """As many problems were noted as are worth telling."""
 
 
 class Findings:
@@ -23,8 +29,13 @@ class Findings:
         return self._noted
 
     def add(self, place: str, line: int | None, message: str, *, topic: str | None = None) -> None:
-        """Note one problem: where, on which line (from 1), what is wrong and what to do; the topic is the sentence."""
+        """Note one problem: where, on which line (from 1), what is wrong and what to do; the topic is the sentence.
+
+        Raises TooManyProblems once there are enough.
+        """
         self._noted += 1
+        if len(self._problems) >= MOST_PROBLEMS:
+            raise TooManyProblems
         self._problems.setdefault((place, topic or message), Problem(place=place, message=message, line=line))
 
     def error(self, path: str) -> InvalidFile:

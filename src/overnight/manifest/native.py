@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from overnight.domain.plan import Budget, CampaignPlan, CellPlan, Direction, Goal, SweepPlan
 from overnight.manifest.axes import MAX_CELLS
+from overnight.manifest.cells import Room
 from overnight.manifest.document import Entry, TableNode, inside
 from overnight.manifest.fields import check_keys, is_null, seconds_of, table_of, text_of, whole_of
 from overnight.manifest.findings import Findings, listing, quoted
@@ -148,7 +149,8 @@ def _sweeps(drafts: Mapping[str, SweepDraft], findings: Findings) -> tuple[Sweep
     connected = check_graph(needs, findings)
     if not _is_small_enough(drafts, findings):
         return ()
-    cells = {name: written for name, draft in drafts.items() if (written := expand_sweep(draft, findings))}
+    room = Room()
+    cells = {name: written for name, draft in drafts.items() if (written := expand_sweep(draft, room, findings))}
     _check_cell_names(drafts, cells, findings)
     outputs: list[Output] = []
     for name, written in cells.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from overnight.domain.plan import CellPlan, SweepPlan
 from overnight.manifest.axes import AXIS_KEYS, Axes, described, expand_axes, read_axes
-from overnight.manifest.cells import CellTemplates, Placed, check_names, placed, write_cells
+from overnight.manifest.cells import CellTemplates, Placed, Room, check_names, placed, write_cells
 from overnight.manifest.document import Entry, ListNode, Node, ScalarNode, TableNode, inside
 from overnight.manifest.fields import argument_of, check_keys, is_null, is_passable, text_of, whole_of, wrong
 from overnight.manifest.findings import Findings, quoted
@@ -120,11 +120,11 @@ def read_sweep(entry: Entry, campaign: str, base: Settings, directory: str, find
     return SweepDraft(entry.key, entry.line, settings, axes, templates, needs, limit, sound)
 
 
-def expand_sweep(draft: SweepDraft, findings: Findings) -> list[CellPlan]:
+def expand_sweep(draft: SweepDraft, room: Room, findings: Findings) -> list[CellPlan]:
     """The cells of a draft, not yet linked to those of other sweeps; none when it is not sound."""
     if not draft.sound:
         return []
-    return write_cells(draft.templates, draft.axes, expand_axes(draft.axes, draft.place, findings), findings)
+    return write_cells(draft.templates, draft.axes, expand_axes(draft.axes, draft.place, findings), room, findings)
 
 
 def _templates(entry: Entry, table: TableNode, campaign: str, settings: Settings, findings: Findings) -> CellTemplates:

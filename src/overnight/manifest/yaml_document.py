@@ -13,15 +13,16 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
 from overnight.manifest.document import (
-    MAX_DEPTH,
     MAX_NODES,
     Entry,
     ListNode,
     Node,
     ScalarNode,
+    Size,
     TableNode,
     Unreadable,
     inside,
+    repeated_key,
 )
 from overnight.manifest.findings import Findings, quoted
 from overnight.manifest.scalars import joined_surrogates, plain_value
@@ -60,7 +61,7 @@ class _Builder:
         self._events = events
         self._findings = findings
         self._anchors: dict[str, Node | None] = {}
-        self._seen = 0
+        self._read = Size()
 
     def document(self) -> Node | None:
         root: Node | None = None
@@ -76,13 +77,7 @@ class _Builder:
         return root
 
     def _node(self, event: Any, place: str, depth: int) -> Node:
-        self._seen += 1
-        if self._seen > MAX_NODES:
-            raise Unreadable(_line(event), f"the file has more than {MAX_NODES:,} values: split it")
-        if depth > MAX_DEPTH:
-            raise Unreadable(
-                _line(event), f"lists and mappings are nested deeper than {MAX_DEPTH} levels: flatten them"
-            )
+        self._read.count(_line(event), depth)
         name = type(event).__name__
         if name == "AliasEvent":
             return self._alias(event)
@@ -151,12 +146,7 @@ class _Builder:
             if key == _MERGE:
                 merged.extend(_merged(value))
             elif key is not None and key in entries:
-                first = entries[key].line
-                self._findings.add(
-                    here,
-                    _line(item),
-                    f"the key `{key}` stands here a second time (first on line {first}): remove one",
-                )
+                self._findings.add(here, _line(item), repeated_key(entries[key]))
             elif key is not None:
                 entries[key] = Entry(key, _line(item), value)
         for entry in merged:
