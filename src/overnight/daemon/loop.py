@@ -15,7 +15,7 @@ from overnight.daemon.launches import Claimed, launch_of
 from overnight.daemon.placing import claimed_again, place_runs
 from overnight.daemon.settle import Fact, Settled, gather, settle
 from overnight.daemon.world import World
-from overnight.domain.errors import Unavailable
+from overnight.domain.errors import StoreUnavailable, Unavailable
 from overnight.domain.nouns import Attempt
 from overnight.service import consequences
 from overnight.store import runs
@@ -30,6 +30,8 @@ LISTEN_SECONDS = 0.05
 """How soon the loop looks for the first word of attempts that it has just sent: such news wakes nobody by itself."""
 UNREACHABLE_SECONDS = 1.0
 """How soon a target that could not be reached is tried again."""
+UNAVAILABLE_SECONDS = 1.0
+"""Pause after a turn that could not be written (disk full, database held by another process)."""
 SURVEY_SECONDS = 60.0
 """How often the rows are surveyed for steps that a crash left undone."""
 
@@ -67,11 +69,24 @@ class Loop:
         self._woken.set()
 
     def run(self, stop: threading.Event) -> None:
-        """Turn until `stop` is set."""
+        """Turn until `stop` is set. Raises StoreUnavailable once the store is broken for good."""
         while not stop.is_set():
-            pause = self.turn()
-            self._woken.wait(pause)
+            self._woken.wait(self.careful_turn())
             self._woken.clear()
+
+    def careful_turn(self) -> float:
+        """A turn; when the store cannot be written now, everything is looked at anew after a while.
+
+        What targets had told is lost with the failed turn, so that all of it must be asked again.
+        """
+        try:
+            return self.turn()
+        except StoreUnavailable:
+            if self.world.store.broken:
+                raise
+            self.due = Due()
+            self._steered = True
+            return UNAVAILABLE_SECONDS
 
     def turn(self) -> float:
         """One turn; returns the seconds after which the next one is due if nobody wakes the loop."""

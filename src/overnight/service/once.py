@@ -22,6 +22,11 @@ class OnceStore:
         self._fingerprint = fingerprint
 
     @property
+    def broken(self) -> str | None:
+        """See `Store.broken`."""
+        return self._store.broken
+
+    @property
     def clock(self) -> Clock:
         """See `Store.clock`."""
         return self._store.clock

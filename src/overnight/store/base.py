@@ -81,6 +81,10 @@ class Store(Protocol):
     """Facts, on SQLite or PostgreSQL. All calls are safe from any thread."""
 
     @property
+    def broken(self) -> str | None:
+        """Why nothing is acknowledged any more (a sync failed, R17): the process must end and start anew. None = well."""
+
+    @property
     def clock(self) -> Clock:
         """The clock that stamps events."""
 
