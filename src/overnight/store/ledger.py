@@ -40,7 +40,8 @@ class Ledger:
         """Write one event after the last one."""
         text = _encode(payload)
         seq = self.seq + 1
-        wall, mono = round(session.now, 6), round(self._clock.boot(), 6)
+        # As floats, which is how they come back from the table: 5 and 5.0 have different hashes.
+        wall, mono = float(round(session.now, 6)), float(round(self._clock.boot(), 6))
         change = session.change
         fields = (seq, wall, mono, self._clock.boot_id, change.actor, change.request_id, kind, subject, token, text)
         digest = event_hash(self.hash, fields)

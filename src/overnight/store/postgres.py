@@ -87,7 +87,7 @@ class PostgresStore:
         """See `Store.read`. When the connection turns out to be lost, `work` is run once more on a new snapshot."""
         try:
             return self._readers.run(lambda found: work(Session(found, self._clock.wall(), Change("reader"))))
-        except Failure as error:
+        except (Failure, UnicodeEncodeError) as error:
             raise link.translated(error) from error
 
     def wait(self, seen: int, timeout: float) -> int:

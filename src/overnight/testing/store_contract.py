@@ -270,6 +270,14 @@ class StoreContract(ABC):
         assert check_chain(store) >= 5
         assert store.read(lambda s: s.rows("events_last", limit=2))[1][3:5] == ("a person", "r-1")
 
+    def test_the_chain_holds_with_a_clock_of_whole_seconds(self, store: GroupingStore) -> None:
+        def work(session: Session) -> None:
+            session.now = 5
+            session.record("test.whole", "x")
+
+        store.write(SYSTEM, work)
+        assert check_chain(store) == 1
+
     def test_waiting_ends_with_a_commit_of_another_thread(self, store: GroupingStore) -> None:
         seen = store.read(event_head)
         heard: list[int] = []
@@ -322,6 +330,14 @@ class StoreContract(ABC):
         kept = store.read(lambda s: s.value("meta_get", name="n"))
         assert isinstance(results[0], Refused) if kept is None else kept == text
         assert results[1] == 1
+
+    @pytest.mark.parametrize(
+        "text", ["nul\x00byte", "half a pair \ud800", "x" * 100_000], ids=["nul", "surrogate", "long"]
+    )
+    def test_looking_for_text_that_cannot_be_kept_is_answered(self, store: GroupingStore, text: str) -> None:
+        with pytest.raises(Refused):
+            store.read(lambda s: campaigns.resolve(s, text))
+        stored(store, 1)
 
     def test_any_number_comes_back_as_it_was(self, store: GroupingStore) -> None:
         run = stored(store, 1).runs[0]
