@@ -16,8 +16,6 @@ from .record import Outcome, Usage
 from .spawn import StartFailed
 from .tree import Tree
 
-ENDS = frozenset({signal.SIGCHLD})
-"""Only this one is taken while the news of a start is held."""
 SIGNALS = frozenset({signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR2})
 """Blocked in an executor, and waited for."""
 LEFTOVER_DRAIN = 0.1
@@ -30,8 +28,6 @@ KILLS_AT_ONCE = 50
 """Rounds of killing at the fast pace, against what flees by forking."""
 KILL_SLOWEST = 1.0
 """Longest pause between two kills of processes that do not go (uninterruptible ones)."""
-START_HOLD = 0.002
-"""Seconds for which the news of a start waits for that of the end: very short jobs then cost one message, not two."""
 LONGEST_WAIT = 30.0
 """Seconds of one wait while a time limit runs: timers stand still while the machine sleeps, the limit does not."""
 
@@ -40,10 +36,7 @@ class Announcer(Protocol):
     """Who hears of an attempt's start; failures to hear are its own concern."""
 
     def started(self, pid: int, start_time: int, at: float, clock: float) -> None:
-        """The main process runs; may be kept until `release`."""
-
-    def release(self) -> None:
-        """The job goes on: what is kept is to be told now. Called often, cheap when there is nothing."""
+        """The main process runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +58,6 @@ class Execution:
         "_clock",
         "_counted",
         "_drain_until",
-        "_fresh",
         "_kill_at",
         "_kill_pause",
         "_kills",
@@ -89,7 +81,6 @@ class Execution:
         self._order: StopOrder | None = None
         self._cause: str | None = None
         self._terminated = False
-        self._fresh = True
         self._counted = False
         self._kill_at: float | None = None
         self._kill_pause = KILL_AGAIN
@@ -202,11 +193,6 @@ class Execution:
             self._kill_at = now + LEFTOVER_GRACE
 
     def _wait(self, now: float) -> None:
-        if self._fresh:
-            self._fresh = False
-            if self._kill_at is None and signal.sigtimedwait(ENDS, START_HOLD) is not None:
-                return
-        self._announcer.release()
         dues = [self._kill_at, self._log.due if self._log is not None else None]
         if self._drain_until is None:
             dues.append(self._limit_at if self._order is None else None)

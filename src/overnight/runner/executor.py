@@ -32,33 +32,23 @@ STARTED, ENDED, REFUSED = b"started", b"ended", b"refused"
 class Channel:
     """The executor's end of its line to the runner, which may have died."""
 
-    __slots__ = ("_held", "_rest", "_socket", "runner_lost")
+    __slots__ = ("_rest", "_socket", "runner_lost")
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
         self._rest = b""
-        self._held = b""
         self.runner_lost = False
 
     def started(self, pid: int, start_time: int, at: float, clock: float) -> None:
-        """Keep what there is to tell about the start, for `release` or together with the next line."""
-        self._held = b"%s %s\n" % (STARTED, text([pid, start_time, at, clock]).encode("ascii"))
-
-    def release(self) -> None:
-        """Tell that the main process runs, if that was not told yet."""
-        if self._held:
-            self._send(b"")
+        """Tell that the main process runs."""
+        self.send(STARTED, text([pid, start_time, at, clock]))
 
     def send(self, word: bytes, payload: str) -> None:
         """Send one line; a runner that is gone is remembered, not an error."""
-        self._send(b"%s %s\n" % (word, payload.encode("ascii")))
-
-    def _send(self, data: bytes) -> None:
         try:
-            self._socket.sendall(self._held + data)
+            self._socket.sendall(b"%s %s\n" % (word, payload.encode("ascii")))
         except OSError:
             self.runner_lost = True
-        self._held = b""
 
     def receive(self) -> bytes | None:
         """Return the next line, None when the runner has gone. Waits."""
