@@ -28,7 +28,7 @@ from overnight.store.sqlite import SqliteStore
 from overnight.testing.specimens import add_devices, plan_of, submit
 
 settings.register_profile("store-here", max_examples=60, stateful_step_count=40)
-settings.register_profile("store-ci", max_examples=240, stateful_step_count=50)
+settings.register_profile("store-ci", max_examples=150, stateful_step_count=50)
 PROFILE = settings.get_profile("store-ci" if os.environ.get("CI", "").lower() in {"true", "1"} else "store-here")
 DEVICES = 3
 NUMBERS = itertools.count(1)
