@@ -68,7 +68,7 @@ def _fill(store: SqliteStore, size: int) -> None:
     rng = random.Random(0)
 
     def fill(session: Session) -> None:
-        sweep = campaigns._insert_sweep(session, None, SweepPlan("bench", (), "/tmp"), 0, rng)
+        sweep = campaigns.insert_sweep(session, None, SweepPlan("bench", (), "/tmp"), rng)
         config = '{"command":["/bin/true"],"env":{},"outputs":[],"parameters":{}}'
         for start in range(0, size, 50_000):
             made = ((f"{number:012x}", f"r{number}", config) for number in range(start, min(size, start + 50_000)))

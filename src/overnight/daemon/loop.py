@@ -15,12 +15,13 @@ from overnight.daemon.launches import Claimed, launch_of
 from overnight.daemon.placing import claimed_again, place_runs
 from overnight.daemon.settle import Fact, Settled, gather, settle
 from overnight.daemon.world import World
+from overnight.domain.errors import Refused as RefusedError
 from overnight.domain.errors import StoreUnavailable, Unavailable
 from overnight.domain.nouns import Attempt
 from overnight.service import consequences
 from overnight.store import runs
 from overnight.store.base import SYSTEM, Session
-from overnight.targets.base import Handle, Launch, News, Offer, Target, Unknown
+from overnight.targets.base import Handle, Launch, News, Offer, Refused, Target, Unknown
 
 OBSERVE_SECONDS = 20.0
 """How often every live attempt is asked about although nobody told anything: a safety net, not the way news travels."""
@@ -58,6 +59,8 @@ class Loop:
     """What every attempt that may be alive runs, by its id: what the record says, kept at hand."""
     _unheard: set[str] = field(default_factory=set)
     """Attempts whose start was sent and of which nothing was heard yet."""
+    _refused: list[News] = field(default_factory=list)
+    """Claims whose command could not be made: settled by the next turn."""
     _woken: threading.Event = field(default_factory=threading.Event)
     _steered: bool = True
     _next_wake: float = 0.0
@@ -107,7 +110,7 @@ class Loop:
 
     def _listen(self, now: float) -> list[News]:
         """What targets told by themselves, and what they answer when they were reconnected or it is time to ask."""
-        news: list[News] = []
+        news, self._refused = self._refused, []
         for name, place in self.world.places.items():
             told = place.target.news()
             if any(isinstance(item.seen, Unknown) for item in told):
@@ -178,9 +181,18 @@ class Loop:
         self.claims.update({made.attempt: made for made in claimed})
         again = [self.claims[attempt] for attempt in settled.unsent]
         for name, place in self.world.places.items():
-            launches = [launch_of(made) for made in [*again, *claimed] if made.target == name]
+            launches = [launch for made in [*again, *claimed] if made.target == name for launch in self._launch(made)]
             if launches:
                 self._send(place.target, launches)
+
+    def _launch(self, claimed: Claimed) -> list[Launch]:
+        """The launch of a claim; a command that cannot be made (a path that cannot be quoted) is refused instead."""
+        try:
+            return [launch_of(claimed)]
+        except RefusedError as error:
+            self._refused.append(News(claimed.attempt, claimed.fence, Refused(str(error))))
+            self._woken.set()
+            return []
 
     def _send(self, target: Target, launches: Sequence[Launch]) -> None:
         """A start that could not be sent stays `launching`: it is observed, found absent and sent again."""

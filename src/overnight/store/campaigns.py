@@ -61,7 +61,7 @@ def submit(session: Session, plan: CampaignPlan, submission: Submission, digest:
         actor=session.change.actor,
     )
     session.record("campaign.create", campaign_id, name=plan.name, path=submission.path, runs=plan.cells)
-    sweep_ids = {sweep.name: _insert_sweep(session, campaign_id, sweep, plan.priority, rng) for sweep in plan.sweeps}
+    sweep_ids = {sweep.name: insert_sweep(session, campaign_id, sweep, rng) for sweep in plan.sweeps}
     for sweep in plan.sweeps:
         whole = [need.sweep for need in sweep.needs if need.match is None]
         session.many(
@@ -86,7 +86,8 @@ def _campaign_settings(plan: CampaignPlan, submission: Submission) -> str:
     )
 
 
-def _insert_sweep(session: Session, campaign_id: str | None, plan: SweepPlan, priority: int, rng: random.Random) -> str:
+def insert_sweep(session: Session, campaign_id: str | None, plan: SweepPlan, rng: random.Random) -> str:
+    """Store one sweep without its runs; returns its id."""
     sweep_id = new_id(rng)
     session.rows(
         "sweep_insert",
@@ -94,7 +95,7 @@ def _insert_sweep(session: Session, campaign_id: str | None, plan: SweepPlan, pr
         id=sweep_id,
         campaign_id=campaign_id,
         name=plan.name,
-        priority=priority + plan.priority,
+        priority=plan.priority,
         settings=rows.settings_of(plan),
         now=session.now,
     )
@@ -175,7 +176,7 @@ def _alone(session: Session, shape: str, plan: SweepPlan, rng: random.Random) ->
     named = SweepPlan(
         **{**{f: getattr(plan, f) for f in plan.__dataclass_fields__}, "name": f"alone-{shape}", "cells": ()}
     )
-    return _insert_sweep(session, None, named, 0, rng)
+    return insert_sweep(session, None, named, rng)
 
 
 def get(session: Session, campaign_id: str) -> Campaign:

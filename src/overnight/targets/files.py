@@ -73,7 +73,7 @@ def read_bounded(path: str, most: int) -> str:
 def is_fresh(pattern: str, since: float) -> bool:
     """Whether a path or glob names at least one regular, not empty file that changed at or after `since` (wall
     seconds)."""
-    paths = glob.glob(pattern) if glob.has_magic(pattern) else [pattern]
+    paths = glob.glob(pattern, recursive=True) if glob.has_magic(pattern) else [pattern]
     return any(_is_fresh_file(Path(path), since) for path in paths)
 
 
