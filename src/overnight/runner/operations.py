@@ -50,7 +50,8 @@ class Operations:
     def _hello(self, connection: Connection, request: Message) -> Message:
         session = _field(request, "session", int)
         if session <= self._ledger.session:
-            raise ProtocolError("stale_session", f"Session {self._ledger.session} has been here; {session} is old.")
+            seen = self._ledger.session
+            raise ProtocolError("stale_session", f"Session {seen} has been here; {session} is old.", session=seen)
         self._journal.note(journal.session_line(session))
         try:
             self._journal.write()

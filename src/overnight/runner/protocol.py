@@ -15,14 +15,15 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 class ProtocolError(Exception):
     """A request that is answered with an error; code is for programs, message is one sentence for people."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, **fields: Any) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.fields = fields
 
     def wire(self) -> Message:
         """Return the error as it stands in a reply."""
-        return {"code": self.code, "message": self.message}
+        return {"code": self.code, "message": self.message, **self.fields}
 
 
 class LineTooLong(Exception):

@@ -82,7 +82,7 @@ class Store(Protocol):
 
     @property
     def broken(self) -> str | None:
-        """Why nothing is acknowledged any more (a sync failed, R17): the process must end and start anew. None = well."""
+        """Why nothing is acknowledged any more (a sync failed, R17): the process must start anew. None = well."""
 
     @property
     def clock(self) -> Clock:
