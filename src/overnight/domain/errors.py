@@ -11,6 +11,7 @@ OvernightError
 │   └── Denied             the actor may not do this
 ├── StoreRefused           the database cannot be used safely: the server does not start
 ├── StoreUnavailable       the database cannot be written now; try again later
+├── Unreachable            no server answers at an address
 └── TargetError
     ├── Unavailable        nothing started; try later
     ├── Rejected           nothing started and never will
@@ -112,6 +113,12 @@ class StoreUnavailable(OvernightError):
     """The database cannot be written now."""
 
     code = "store_unavailable"
+
+
+class Unreachable(OvernightError):
+    """No server answers at an address, or it stopped answering."""
+
+    code = "unreachable"
 
 
 class TargetError(OvernightError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,6 +16,9 @@ from overnight.service.once import OnceStore
 from overnight.service.requests import Request
 from overnight.service.table import BY_NAME, Operation
 from overnight.service.views import View
+
+LONGEST_PLACE = 200
+"""Characters of a field's path that an error repeats: its names come from the request."""
 
 
 def perform(context: Context, name: str, fields: Mapping[str, Any], *, key: str | None = None) -> View:
@@ -34,20 +37,43 @@ def parse(operation: Operation, fields: Mapping[str, Any]) -> Request:
     try:
         return operation.request.model_validate(dict(fields))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or operation.name
-        raise InvalidRequest(
-            f"{place}: {first['msg']}", place=place, next_step="Correct the field and ask again."
-        ) from error
+        raise _refusal(operation, error) from error
+
+
+def parse_json(operation: Operation, text: bytes) -> Request:
+    """As `parse`, straight from JSON text in UTF-8."""
+    try:
+        return operation.request.model_validate_json(text)
+    except ValidationError as error:
+        raise _refusal(operation, error) from error
+
+
+def _refusal(operation: Operation, error: ValidationError) -> InvalidRequest:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(str(part) for part in first["loc"])[:LONGEST_PLACE] or operation.name
+    return InvalidRequest(f"{place}: {first['msg']}", place=place, next_step="Correct the field and ask again.")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer, and whether it is the stored one of an earlier request with the same key."""
+
+    view: View
+    replayed: bool = False
 
 
 def carry_out(context: Context, operation: Operation, request: Request, *, key: str | None = None) -> View:
     """Do what a validated request asks; see `perform`."""
+    return answer(context, operation, request, key=key).view
+
+
+def answer(context: Context, operation: Operation, request: Request, *, key: str | None = None) -> Answered:
+    """As `carry_out`, telling first answers from repeated ones."""
     if key is None or not operation.changes:
-        return operation.work(context, request)
+        return Answered(operation.work(context, request))
     fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
     store = OnceStore(context.store, context.change.actor, operation.name, key, fingerprint)
-    return operation.work(replace(context, store=store), request)
+    return Answered(operation.work(replace(context, store=store), request), store.replayed)
 
 
 def encode(answer: View) -> str:

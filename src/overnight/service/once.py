@@ -20,6 +20,8 @@ class OnceStore:
         self._store = store
         self._place = {"principal": actor, "route": route, "key": key}
         self._fingerprint = fingerprint
+        self.replayed = False
+        """Whether the last change was answered with what is stored, without doing anything."""
 
     @property
     def broken(self) -> str | None:
@@ -42,6 +44,7 @@ class OnceStore:
                         f"the idempotency key {self._place['key']!r} came with a different request before",
                         next_step="Use a new key for a new request; repeat an old one unchanged.",
                     )
+                self.replayed = True
                 return cast("T", json.loads(found[1]))
             answer = work(session)
             text = json.dumps(answer, ensure_ascii=False)

@@ -6,16 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Id = Annotated[
-    str, Field(min_length=1, max_length=160, description="An id, a unique prefix of one, or a campaign's name.")
-]
+LARGEST = 2**62
+"""Numbers above this do not fit into a column, and no cursor or counter of ours gets there."""
+
+Reference = Annotated[str, Field(min_length=1, max_length=160, pattern=r"^[^\x00]+$")]
+Id = Annotated[Reference, Field(description="An id, a unique prefix of one, or a campaign's name.")]
 Text = Annotated[str, Field(max_length=4 * 1024 * 1024)]
 
 
 class Request(BaseModel):
     """Unknown fields are refused, so that a misspelt one is not silently without effect."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=4 * 1024 * 1024)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=4 * 1024 * 1024, allow_inf_nan=False)
 
 
 class Nothing(Request):
@@ -58,14 +60,16 @@ class Page(Request):
     """A page of a listing, newest first."""
 
     limit: int = Field(default=50, ge=1, le=10_000)
-    before: int | None = Field(default=None, ge=0, description="The `seq` of the last row of the page before.")
+    before: int | None = Field(
+        default=None, ge=0, le=LARGEST, description="The `seq` of the last row of the page before."
+    )
 
 
 class RunPage(Page):
     """A page of runs."""
 
-    campaign: str | None = Field(default=None, max_length=160)
-    sweep: str | None = Field(default=None, max_length=160)
+    campaign: Reference | None = None
+    sweep: Reference | None = None
     alone: bool = Field(default=False, description="Only runs outside any campaign.")
 
 
@@ -86,8 +90,12 @@ class LogRange(Request):
     """A part of a log."""
 
     id: Id
-    attempt: int | None = Field(default=None, ge=1, description="Number of the attempt; the newest one if absent.")
-    offset: int = Field(default=-10_000, description="Byte to start at; negative counts from the end.")
+    attempt: int | None = Field(
+        default=None, ge=1, le=LARGEST, description="Number of the attempt; the newest one if absent."
+    )
+    offset: int = Field(
+        default=-10_000, ge=-LARGEST, le=LARGEST, description="Byte to start at; negative counts from the end."
+    )
     limit: int = Field(default=65_536, ge=1, le=1_048_576)
 
 
@@ -95,11 +103,11 @@ class EventRange(Request):
     """Events after a cursor."""
 
     after: int | None = Field(
-        default=None, ge=0, description="Only events with a larger `seq`; absent = the newest ones."
+        default=None, ge=0, le=LARGEST, description="Only events with a larger `seq`; absent = the newest ones."
     )
     limit: int = Field(default=100, ge=1, le=10_000)
     wait: float = Field(default=0.0, ge=0, le=240, description="Seconds to wait for a first event.")
-    subject: str | None = Field(default=None, max_length=160, description="Only events about this id.")
+    subject: Reference | None = Field(default=None, description="Only events about this id.")
 
 
 class Pair(Request):
