@@ -14,13 +14,14 @@ from typing import Any, TypeVar, cast
 import apsw
 
 from overnight.clock import Clock
-from overnight.domain.errors import Conflict, OvernightError, Refused, StoreRefused, StoreUnavailable
+from overnight.domain.errors import StoreRefused, StoreUnavailable
 from overnight.store import queries
 from overnight.store.base import Change, Row, Session
 from overnight.store.filesystem import refuse_unsafe_place
 from overnight.store.groups import Groups, Request, carry_out, fail
 from overnight.store.ledger import read_head
 from overnight.store.migrate import APPLICATION_ID, migrate
+from overnight.store.sqlite_errors import LOST_TRUST, broken, is_fatal, refusal, translated
 from overnight.store.watch import Watch
 
 T = TypeVar("T")
@@ -117,7 +118,7 @@ class SqliteStore:
             with connection.raw:
                 answer = work(Session(connection, self._clock.wall(), Change("reader")))
         except (apsw.Error, UnicodeError) as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         return answer
 
     def wait(self, seen: int, timeout: float) -> int:
@@ -136,20 +137,20 @@ class SqliteStore:
             return self.read(lambda session: session.value("event_head") or 0)
         except StoreUnavailable as error:
             self.close()
-            raise _refusal(self._path, error) from error
+            raise refusal(self._path, error) from error
 
     def _commit(self, group: list[Request]) -> None:
         """Carry out a group in one transaction; what fails by itself hits only its own request."""
         if self.broken:
-            fail(group, _broken(self.broken))
+            fail(group, broken(self.broken))
             return
         try:
             self._watch.advance(self._attempt(group))
         except LOST_TRUST as error:
             self.broken = f"the database could not be synced: {error}"
-            fail(group, _broken(self.broken))
+            fail(group, broken(self.broken))
         except apsw.Error as error:
-            fail(group, _translated(error))
+            fail(group, translated(error))
 
     def _attempt(self, group: list[Request]) -> int:
         """One transaction for all; returns the number of its last event."""
@@ -157,53 +158,13 @@ class SqliteStore:
         try:
             session = Session(self._connection, self._clock.wall(), group[0].change)
             session.pen = read_head(session, self._clock)
-            carry_out(group, session, execute=self._raw.execute, fatal=_is_fatal, translate=_translated)
+            carry_out(group, session, execute=self._raw.execute, fatal=is_fatal, translate=translated)
             self._raw.execute("COMMIT")
         except BaseException:
             if not self._raw.get_autocommit():
                 self._raw.execute("ROLLBACK")
             raise
         return session.pen.seq
-
-
-LOST_TRUST = (apsw.IOError, apsw.CorruptError)
-"""Errors after which nothing may be acknowledged any more: what a failed sync left on disk is unknown (R17)."""
-
-
-def _is_fatal(error: Exception) -> bool:
-    """Whether an error concerns the whole transaction, not just the request that met it."""
-    return isinstance(error, (*LOST_TRUST, apsw.FullError))
-
-
-def _broken(reason: str) -> StoreUnavailable:
-    return StoreUnavailable(reason, next_step="Restart the server; it recovers from the log.")
-
-
-def _translated(error: Exception) -> Exception:
-    """The domain's error for one of SQLite's, the cause kept; any other error as it is."""
-    if not isinstance(error, (apsw.Error, UnicodeError, OverflowError)):
-        return error
-    found = _explained(error)
-    found.__cause__ = error
-    return found
-
-
-def _explained(error: Exception) -> OvernightError:
-    if isinstance(error, apsw.ConstraintError):
-        return Conflict(f"the database forbids it: {error}", next_step="Look at the present state, then decide anew.")
-    if isinstance(error, (apsw.TooBigError, apsw.MismatchError, UnicodeEncodeError, OverflowError)):
-        return Refused(f"the database cannot keep this value: {error}", next_step="Send a smaller or plainer value.")
-    if isinstance(error, apsw.FullError):
-        return StoreUnavailable(
-            "the disk of the database is full", next_step="Free space; nothing was changed, try again."
-        )
-    if isinstance(error, apsw.BusyError):
-        return StoreUnavailable(
-            "another process holds the database", next_step="Try again; end the other process if it stays."
-        )
-    return StoreUnavailable(
-        f"the database refused: {error}", next_step="Look at the server's log; nothing was changed."
-    )
 
 
 def _open(path: str, vfs: str | None) -> apsw.Connection:
@@ -217,7 +178,7 @@ def _open(path: str, vfs: str | None) -> apsw.Connection:
     try:
         raw = apsw.Connection(path, vfs=vfs)
     except apsw.Error as error:
-        raise _refusal(path, error) from error
+        raise refusal(path, error) from error
     try:
         raw.set_busy_timeout(BUSY_MILLISECONDS)
         _refuse_foreign(raw, path)
@@ -226,27 +187,11 @@ def _open(path: str, vfs: str | None) -> apsw.Connection:
         migrate(_SqliteMigrator(raw), postgres=False, where=path)
     except (apsw.Error, OSError, ValueError) as error:
         raw.close(True)
-        raise _refusal(path, error) from error
+        raise refusal(path, error) from error
     except StoreRefused:
         raw.close(True)
         raise
     return raw
-
-
-def _refusal(path: str, error: Exception) -> StoreRefused:
-    """Why a database cannot be opened, for people."""
-    if isinstance(error, apsw.NotADBError):
-        return StoreRefused(f"{path} is not an SQLite database", next_step="Move the file away.")
-    if isinstance(error, apsw.BusyError):
-        return StoreRefused(f"another process holds {path}", next_step="End that process, then start again.")
-    if isinstance(error, apsw.FullError):
-        return StoreRefused(f"the disk of {path} is full", next_step="Free space, then start again.")
-    if isinstance(error, (apsw.CantOpenError, apsw.ReadOnlyError, OSError)):
-        return StoreRefused(
-            f"{path} cannot be opened for writing: {error}",
-            next_step="Check owner, mode and mount of it and its folder.",
-        )
-    return StoreRefused(f"{path} is damaged: {error}", next_step="Restore a backup.")
 
 
 def _refuse_foreign(raw: apsw.Connection, path: str) -> None:
