@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import overnight
@@ -21,6 +22,7 @@ from overnight.ids import new_token, system_random
 from overnight.service.context import Context, Spot
 from overnight.store.base import Store
 from overnight.store.sqlite import SqliteStore
+from overnight.surfaces.cli.bystander import Bystander
 from overnight.targets.base import Offer
 from overnight.targets.devices.gpus import GpuProbe
 from overnight.targets.devices.offers import offers
@@ -109,7 +111,9 @@ def open_store(configuration: Configuration, clock: Clock) -> Store:
     if url.startswith(("postgresql://", "postgres://")):
         from overnight.store.postgres import PostgresStore
 
-        return PostgresStore(url, clock)
+        shared = PostgresStore(url, clock)
+        shared.exclusive()
+        return shared
     raise StoreRefused(
         f"OVERNIGHT_DATABASE_URL {url.split(':', maxsplit=1)[0]}:… is of no known kind",
         next_step="Use sqlite:///PATH or postgresql://…",
@@ -169,6 +173,50 @@ def _start(configuration: Configuration, lock: HomeLock, broken: Callable[[str],
     context = Context(store, {target.name: Spot(target, files)}, configuration, rng, lambda: loop.wake(steered=True))
     thread.start()
     return Plane(context, lock, store, target, probe, stop, thread)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A home's record, opened by a process that carries no runs out."""
+
+    context: Context
+    _leave: Callable[[], None]
+
+    def close(self) -> None:
+        """Give everything back."""
+        self._leave()
+
+
+def visit(configuration: Configuration, *, changes: bool) -> Visit:
+    """Open the record of a home that this process does not serve.
+
+    With `changes` under the home's lock: Conflict when a server has it. Without, next to whoever has it: changes are
+    refused, nothing is made, and a home that is not there looks empty.
+    """
+    with ExitStack() as stack:
+        if changes:
+            os.umask(0o077)
+            stack.callback(HomeLock(configuration).release)
+        clock = SystemClock()
+        store = open_store(configuration if changes else _readable(configuration, stack), clock)
+        stack.callback(store.close)
+        probe = GpuProbe(clock)
+        stack.callback(probe.close)
+        target = _local_target(configuration, store, clock, probe)
+        stack.callback(target.close)
+        seen: Store = store if changes else Bystander(store, pause)
+        spots = {target.name: Spot(target, LocalFiles())}
+        context = Context(seen, spots, configuration, system_random(), lambda: None)
+        return Visit(context, stack.pop_all().close)
+
+
+def _readable(configuration: Configuration, stack: ExitStack) -> Configuration:
+    """The configuration itself, or, where its database file is not there, one with an empty database for a while."""
+    path = configuration.database_url.removeprefix("sqlite:///")
+    if path == configuration.database_url or Path(path).exists():
+        return configuration
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="overnight-"))
+    return replace(configuration, database_url=f"sqlite:///{folder}/empty.db")
 
 
 def _guarded(loop: Loop, stop: threading.Event, broken: Callable[[str], None]) -> None:

@@ -9,6 +9,7 @@ from overnight.domain.reasons import INTERRUPTIONS_ALLOWED, Reason
 from overnight.planner.judge import Outcome, Standing, Verdict, back_off, outcome_of, verdict_of
 
 FRESH = Standing(0, 0, False)
+ONCE = Retry()
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_details_name_what_happened() -> None:
     assert outcome_of({"reason": "start_failed", "detail": "no such folder"}, ()).detail == "no such folder"
 
 
-def verdict(reason: Reason, retry: Retry = Retry(), standing: Standing = FRESH) -> Verdict:
+def verdict(reason: Reason, retry: Retry = ONCE, standing: Standing = FRESH) -> Verdict:
     return verdict_of(Outcome(reason, "why"), retry, standing, 100.0)
 
 

@@ -178,7 +178,7 @@ def test_no_device_is_given_twice_and_every_bound_holds(snapshot: Snapshot) -> N
     by_campaign: dict[str, int] = {}
     for it in snapshot.lanes:
         mine = by_sweep[it.sweep_id]
-        kind, number = kind_and_number(it.need)
+        _, number = kind_and_number(it.need)
         assert all(
             len(p.devices) == number and all(suits(d.kind, d.memory_mib, it.need) for d in p.devices) for p in mine
         )

@@ -31,11 +31,16 @@ class LocalFiles:
         return Evidence(self._metrics(folder, record), missing)
 
     def log(self, folder: str, offset: int, limit: int) -> tuple[bytes, int]:
-        """See `Files.log`; a log that is not there yet is empty."""
+        """See `Files.log`; a log that is not there yet is empty, what was given back of a capped one is skipped."""
+        gap_start, gap_end = _gap(folder)
         try:
             with open_regular(os.path.join(folder, "log")) as file:
                 size = os.fstat(file.fileno()).st_size
                 start = max(0, size + offset) if offset < 0 else min(offset, size)
+                if gap_start <= start < gap_end:
+                    start = gap_end
+                if start < gap_start:
+                    limit = min(limit, gap_start - start)
                 file.seek(start)
                 data = file.read(limit)
         except (FileNotFoundError, NotADirectoryError):
@@ -49,6 +54,15 @@ class LocalFiles:
             found.update(metrics.from_log(tail.decode("utf-8", errors="replace")))
         found.update(metrics.from_results(read_bounded(os.path.join(folder, "results.json"), LARGEST_RESULTS)))
         return found
+
+
+def _gap(folder: str) -> tuple[int, int]:
+    """First and past-the-last byte that the runner gave back of a log over its cap; equal when there is none."""
+    try:
+        start, end = (int(word) for word in read_bounded(os.path.join(folder, "log.gap"), 64).split())
+    except ValueError:
+        return 0, 0
+    return start, end
 
 
 def open_regular(path: str) -> Any:

@@ -140,7 +140,7 @@ class LocalTarget:
         self._over += attempts
 
     def _forget_over(self, link: Link) -> None:
-        """Tell the runner in one message what it need not remember; what gets lost is told after the next connection."""
+        """Tell the runner in one message what it need not remember; what gets lost is told later."""
         over, self._over = self._over, []
         if over:
             with suppress(Unavailable, Uncertain):
