@@ -1,0 +1,1 @@
+"""The commands: one file per command, imported when it is used."""

@@ -1,0 +1,91 @@
+"""`overnight ls`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from overnight.surfaces.cli.options import json_option
+
+if TYPE_CHECKING:
+    from overnight.surfaces.caller import Caller
+    from overnight.surfaces.cli.doors import Doors
+
+
+@click.command("ls", short_help="List campaigns and runs.")
+@click.option("--runs", is_flag=True, help="List all runs, not only those outside any campaign.")
+@click.option("--campaign", metavar="ID", help="List the runs of one campaign, in the order of its file.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="List at most so many.")
+@json_option
+@click.pass_obj
+def command(doors: Doors, runs: bool, campaign: str | None, limit: int, as_json: bool) -> int:
+    """List campaigns and the runs outside them, newest first."""
+    from overnight.surfaces.cli import reach, screen
+
+    with reach.reach(doors) as reached:
+        answer = _ask(reached.caller, runs, campaign, limit)
+    if as_json:
+        screen.print_json(answer)
+    else:
+        _tell(answer, limit)
+    return 0
+
+
+def _ask(caller: Caller, runs: bool, campaign: str | None, limit: int) -> dict[str, Any]:
+    if campaign is not None:
+        return {"campaigns": [], **caller.call("list_runs", campaign=campaign, limit=limit)}
+    answer = caller.call("list_campaigns", limit=limit)
+    return {**answer, **caller.call("list_runs", limit=limit)} if runs else answer
+
+
+def _tell(answer: dict[str, Any], limit: int) -> None:
+    from overnight.surfaces.cli import screen
+
+    rows = [
+        (it["id"], it["name"], campaign_state(it), screen.counted(it["counts"]), screen.moment(it["created_at"]))
+        for it in answer["campaigns"]
+    ]
+    screen.print_table(("campaign", "name", "state", "runs", "submitted"), rows)
+    if rows and answer["runs"]:
+        print()
+    print_runs(answer["runs"])
+    if not rows and not answer["runs"]:
+        print("Nothing yet. Submit a campaign file with: overnight run FILE")
+    if limit in (len(rows), len(answer["runs"])):
+        print(f"(the newest {limit}; more with --limit)")
+
+
+def campaign_state(campaign: dict[str, Any]) -> Any:
+    """The state of a campaign or sweep, or that it is paused."""
+    from overnight.surfaces.cli import screen
+
+    return screen.state("paused" if campaign["paused"] and campaign["state"] == "active" else campaign["state"])
+
+
+def print_runs(runs: list[dict[str, Any]]) -> None:
+    """Runs as a table."""
+    from overnight.surfaces.cli import screen
+
+    rows = [
+        (
+            run["id"],
+            run["name"],
+            screen.state(run["state"]),
+            run["attempts"],
+            screen.moment(run["started_at"]),
+            lasted(run),
+            run["detail"] or run["reason"],
+        )
+        for run in runs
+    ]
+    screen.print_table(("run", "name", "state", ">attempts", "started", "took", "because"), rows)
+
+
+def lasted(run: dict[str, Any]) -> str:
+    """How long a run that has ended took."""
+    from overnight.surfaces.cli import screen
+
+    if run["started_at"] is None or run["ended_at"] is None:
+        return ""
+    return screen.length(max(0.0, run["ended_at"] - run["started_at"]))

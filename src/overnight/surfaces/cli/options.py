@@ -1,0 +1,9 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+import click
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+id_argument = click.argument("id", metavar="ID")
+file_argument = click.argument("file", metavar="FILE", type=click.Path())
