@@ -7,13 +7,21 @@ import shutil
 from typing import Any
 
 from overnight.domain.errors import NotFound, Unavailable
+from overnight.reports.encode import to_json
+from overnight.reports.summary import summarise
 from overnight.service.context import Context
-from overnight.service.requests import Nothing, TargetName
+from overnight.service.materials import material_of
+from overnight.service.requests import Nothing, One, TargetName
 from overnight.service.views import View
 from overnight.store.verify import verify
 
 LOW_BYTES, LOW_INODES = 2 * 1024**3, 10_000
 """Below this much free space or this many free inodes, `doctor` warns."""
+
+
+def summary(context: Context, request: One) -> View:
+    """What a campaign found so far: counts, phases, results over replicates, the winner and the noise, failures."""
+    return to_json(summarise(material_of(context, request.id)))
 
 
 def doctor(context: Context, request: TargetName) -> View:

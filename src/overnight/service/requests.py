@@ -127,4 +127,4 @@ class ReportRequest(Request):
     """A document."""
 
     id: Id
-    format: Literal["markdown", "html", "svg"] = "markdown"
+    format: Literal["markdown", "html", "svg", "tables"] = "markdown"

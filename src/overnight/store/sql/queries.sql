@@ -427,3 +427,7 @@ SELECT device_id, attempt_id FROM leases WHERE state = 'held';
 SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
   interruptions, not_before, created_at, started_at, ended_at, fence
 FROM runs WHERE sweep_id = :sweep_id AND state = :state ORDER BY seq LIMIT 1;
+
+-- name: newest_attempts_of_campaign
+SELECT a.run_id, a.target, a.folder, a.started_at, a.ended_at FROM runs r JOIN attempts a ON a.run_id = r.id AND a.fence = r.fence
+WHERE r.campaign_id = :campaign_id;
