@@ -1,0 +1,148 @@
+"""A summary as plain values with stable fields, ready for JSON: NaN and the infinities become strings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from overnight.reports.cells import Cell, Spread, SweepResults
+from overnight.reports.failures import FailureGroup
+from overnight.reports.figures import not_finite
+from overnight.reports.phases import Phase
+from overnight.reports.summary import Summary
+from overnight.reports.winner import Best, Contrast
+
+View = dict[str, Any]
+
+
+def strict(value: Any) -> Any:
+    """The value without anything that JSON does not have: `"NaN"`, `"Infinity"`, `"-Infinity"` stand for those."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return not_finite(value)
+    if isinstance(value, Mapping):
+        return {str(name): strict(held) for name, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(held) for held in value]
+    return value
+
+
+def to_json(summary: Summary) -> View:
+    """Everything that the summary says; the fields that the outside relies on come first."""
+    goal = summary.goal
+    return {
+        "campaign": {
+            "id": summary.id,
+            "name": summary.name,
+            "state": summary.state,
+            "goal": {"metric": goal.metric, "direction": str(goal.direction)} if goal else None,
+            "started_at": summary.started_at,
+            "settled_at": summary.settled_at,
+        },
+        "counts": dict(summary.counts),
+        "phases": [_phase(it) for it in summary.phases],
+        "results": [_sweep(it, summary.winners.get(it.sweep)) for it in summary.results],
+        "failures": [_group(it) for it in summary.failures],
+        "winner": _best(summary.winner) if summary.winner else None,
+        "headline": summary.headline,
+        "wall_seconds": summary.wall_seconds,
+        "retried": summary.retried,
+        "reported": summary.reported,
+        "over": summary.over,
+        "next": [str(step) for step in summary.next],
+    }
+
+
+def _phase(it: Phase) -> View:
+    return {
+        "name": it.name,
+        "state": it.state,
+        "runs": it.runs,
+        "succeeded": it.succeeded,
+        "failed": it.failed,
+        "other": it.other,
+        "retried": it.retried,
+        "seconds": it.seconds,
+        "counts": dict(it.counts),
+    }
+
+
+def _sweep(it: SweepResults, best: Best | None) -> View:
+    return {
+        "sweep": it.sweep,
+        "replicates": list(it.replicates),
+        "varied": list(it.varied),
+        "metrics": list(it.metrics),
+        "cells": [_cell(cell) for cell in it.cells],
+        "best": _best(best) if best else None,
+    }
+
+
+def _cell(it: Cell) -> View:
+    return {
+        "label": it.label,
+        "parameters": strict(it.parameters),
+        "runs": [{"id": id, "name": name} for id, name in zip(it.ids, it.runs, strict=True)],
+        "missing": [{"name": gap.run, "state": gap.state, "reason": gap.reason} for gap in it.missing],
+        "metrics": {metric: _spread(spread) for metric, spread in it.spreads.items()},
+    }
+
+
+def _spread(it: Spread) -> View:
+    numbers = {"n": it.n, "mean": it.mean, "sd": it.deviation, "min": it.least, "max": it.most}
+    return {
+        **strict(numbers),
+        "not_finite": len(it.not_finite),
+        "values": {point.run: strict(point.value) for point in it.points},
+        "silent": list(it.silent),
+    }
+
+
+def _best(it: Best) -> View:
+    return {
+        "sweep": it.cell.sweep,
+        "label": it.cell.label,
+        "parameters": strict(it.cell.parameters),
+        "metric": it.goal.metric,
+        "direction": str(it.goal.direction),
+        **strict({"mean": it.spread.mean, "sd": it.spread.deviation, "n": it.spread.n}),
+        "candidates": it.candidates,
+        "tied": it.tied,
+        "runner_up": _contrast(it.runner_up) if it.runner_up else None,
+        "others": [_contrast(other) for other in it.others],
+        "not_ranked": [cell.label for cell in it.left_out],
+        "sentence": it.sentence,
+        "beside": list(it.beside),
+    }
+
+
+def _contrast(it: Contrast) -> View:
+    numbers = {
+        "mean": it.spread.mean,
+        "sd": it.spread.deviation,
+        "n": it.spread.n,
+        "advantage": it.advantage,
+        "pooled_sd": it.pooled,
+        "standard_error": it.error,
+        "standard_errors": it.ratio,
+    }
+    identity = {"sweep": it.cell.sweep, "label": it.cell.label, "parameters": strict(it.cell.parameters)}
+    return {**identity, **strict(numbers), "noise": str(it.noise)}
+
+
+def _group(it: FailureGroup) -> View:
+    runs = [
+        {
+            "id": run.id,
+            "name": run.name,
+            "sweep": run.sweep,
+            "state": run.state,
+            "reason": run.reason,
+            "detail": run.detail,
+            "attempts": run.attempts,
+            "last_lines": list(run.last_lines),
+            "next": [run.next],
+        }
+        for run in it.runs
+    ]
+    return {"reason": it.reason, "meaning": it.meaning, "count": len(runs), "runs": runs}
