@@ -23,7 +23,13 @@ NUMBERS = frozenset({
     "limit", "memory_mib", "mono", "not_before", "now", "number", "observed_at", "pid", "position", "priority",
     "seen_at", "seen_since", "seq", "signal", "started_at", "token", "wall", "failed_since",
 })  # fmt: skip
-SPECIAL: dict[str, Any] = {"states": '["queued"]', "kind": "slot", "settings": "{}", "state": "queued", "left": "running"}
+SPECIAL: dict[str, Any] = {
+    "states": '["queued"]',
+    "kind": "slot",
+    "settings": "{}",
+    "state": "queued",
+    "left": "running",
+}
 NULLABLE = frozenset({
     "attempt_started", "attempt_ended", "attempt_sent", "run_judged", "device_upsert", "device_diagnosis",
     "sweep_insert", "result_insert",
