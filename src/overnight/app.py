@@ -103,8 +103,11 @@ def token_of(configuration: Configuration) -> str:
     return token
 
 
-def open_store(configuration: Configuration, clock: Clock) -> Store:
-    """The store that the configuration names; StoreRefused when it cannot be used."""
+def open_store(configuration: Configuration, clock: Clock, *, alone: bool) -> Store:
+    """The store that the configuration names; StoreRefused when it cannot be used.
+
+    `alone` keeps other servers off a shared database: one daemon per record.
+    """
     url = configuration.database_url
     if url.startswith("sqlite:///"):
         return SqliteStore(url.removeprefix("sqlite:///"), clock)
@@ -112,7 +115,8 @@ def open_store(configuration: Configuration, clock: Clock) -> Store:
         from overnight.store.postgres import PostgresStore
 
         shared = PostgresStore(url, clock)
-        shared.exclusive()
+        if alone:
+            shared.exclusive()
         return shared
     raise StoreRefused(
         f"OVERNIGHT_DATABASE_URL {url.split(':', maxsplit=1)[0]}:… is of no known kind",
@@ -156,7 +160,7 @@ def start(configuration: Configuration, *, broken: Callable[[str], None]) -> Pla
 
 def _start(configuration: Configuration, lock: HomeLock, broken: Callable[[str], None]) -> Plane:
     clock = SystemClock()
-    store = open_store(configuration, clock)
+    store = open_store(configuration, clock, alone=True)
     token_of(configuration)
     open_epoch(store, clock, overnight.__version__)
     probe = GpuProbe(clock)
@@ -198,7 +202,7 @@ def visit(configuration: Configuration, *, changes: bool) -> Visit:
             os.umask(0o077)
             stack.callback(HomeLock(configuration).release)
         clock = SystemClock()
-        store = open_store(configuration if changes else _readable(configuration, stack), clock)
+        store = open_store(configuration if changes else _readable(configuration, stack), clock, alone=changes)
         stack.callback(store.close)
         probe = GpuProbe(clock)
         stack.callback(probe.close)
