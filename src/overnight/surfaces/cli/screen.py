@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from overnight.reports.duration import duration
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -105,18 +107,8 @@ def moment(wall: float | None) -> str:
 
 
 def length(seconds: float | None) -> str:
-    """`850 ms`, `12.3 s`, `4 min 05 s`, `1 h 04 min`, `3 d 02 h`; empty for None."""
-    if seconds is None:
-        return ""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours < 24 else f"{hours // 24} d {hours % 24:02d} h"
+    """`850 ms`, `12.3 s`, `4 min 05 s`, `1 h 04 min`; empty for None."""
+    return "" if seconds is None else duration(seconds)
 
 
 def counted(counts: Mapping[str, int]) -> str:
