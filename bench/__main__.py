@@ -1,4 +1,4 @@
-"""Runs the sections that are named (all by default), prints a table, keeps the figures in `bench/results/latest.json`."""
+"""Runs the named sections (all by default), prints a table, keeps the figures in `bench/results/latest.json`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 def main(names: list[str]) -> int:
     """Measure and show; an aim that was missed is shown, not failed: speed is never asserted."""
-    console = Console()
+    console = Console(width=150)
     kept: dict[str, list[dict[str, object]]] = {}
     for name in names or SECTIONS:
         console.print(f"[bold]{name}[/bold] …")

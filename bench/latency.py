@@ -17,10 +17,17 @@ from overnight.service.submit import submit_runs
 SAMPLES = 100
 PAUSE = 0.05
 
-STAMP = (
-    '#include <stdio.h>\n#include <time.h>\nint main(int n, char **v) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t);\
- FILE *f = fopen(v[1], "w"); fprintf(f, "%lld.%09ld\\n", (long long)t.tv_sec, t.tv_nsec); return fclose(f); }\n'
-)
+STAMP = """
+#include <stdio.h>
+#include <time.h>
+int main(int n, char **v) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  FILE *f = fopen(v[1], "w");
+  fprintf(f, "%lld.%09ld\\n", (long long)t.tv_sec, t.tv_nsec);
+  return fclose(f);
+}
+"""
 """A job whose first instruction writes the time: a shell or Python would measure its own start-up."""
 
 

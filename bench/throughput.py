@@ -1,4 +1,4 @@
-"""1,000 runs of /bin/true on 2 slots: ours (durable, with folder, log, exit record, events), HyperQueue, and the bound."""
+"""1,000 runs of /bin/true on 2 slots: ours (durable: folder, log, exit record, events), HyperQueue, the bound."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _last_start(folder: Path) -> float:
 
 
 def bound() -> float:
-    """What a durable claim, a folder, a log, a bare spawn and a durable finish cost, two at a time, and nothing else."""
+    """A durable claim, a folder, a log, a bare spawn and a durable finish, two at a time, and nothing else."""
     with tempfile.TemporaryDirectory() as folder:
         database = apsw.Connection(f"{folder}/q.db")
         database.pragma("journal_mode", "wal")
