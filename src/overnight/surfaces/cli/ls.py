@@ -75,11 +75,16 @@ def print_runs(runs: list[dict[str, Any]]) -> None:
             run["attempts"],
             screen.moment(run["started_at"]),
             lasted(run),
-            run["detail"] or run["reason"],
+            because(run),
         )
         for run in runs
     ]
     screen.print_table(("run", "name", "state", ">attempts", "started", "took", "because"), rows)
+
+
+def because(it: dict[str, Any]) -> str:
+    """Why a run or attempt is in its state, as far as the state does not say it."""
+    return "" if it["reason"] == "ok" else it["detail"] or it["reason"] or ""
 
 
 def lasted(run: dict[str, Any]) -> str:

@@ -25,9 +25,10 @@ TERMINAL_WAIT, PIPE_WAIT = 1.0, 5.0
 @click.command("run", short_help="Run a campaign file to its end; resumes it if it was interrupted.")
 @file_argument
 @click.option("--no-wait", is_flag=True, help="Submit and return; without a server its runs start with the next one.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Without a server, answer on this port meanwhile; 0: any.")
 @json_option
 @click.pass_obj
-def command(doors: Doors, file: str, no_wait: bool, as_json: bool) -> int:
+def command(doors: Doors, file: str, no_wait: bool, port: int | None, as_json: bool) -> int:
     """Submit a campaign file, follow it to the end and show what it found.
 
     The same file again, while its campaign has not ended, goes on with it: runs that have ended are not repeated.
@@ -45,7 +46,7 @@ def command(doors: Doors, file: str, no_wait: bool, as_json: bool) -> int:
         return _run(server, request, as_json, lambda: None, serves=False)
     from overnight.surfaces.cli.serving import serving
 
-    with serving(doors, configuration) as (caller, trouble):
+    with serving(doors, configuration, port) as (caller, trouble):
         return _run(caller, request, as_json, trouble.check, serves=True)
 
 

@@ -42,7 +42,7 @@ def _escaped(character: str) -> str:
 
 def print_json(answer: Mapping[str, Any]) -> None:
     """One JSON object on one line; in ASCII, so that it is inert on a terminal too."""
-    print(json.dumps(answer, separators=(",", ":")))
+    print(json.dumps(answer, separators=(",", ":")), flush=True)
 
 
 def console() -> Console:

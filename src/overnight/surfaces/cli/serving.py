@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,14 +14,13 @@ from overnight.surfaces.caller import Caller
 from overnight.surfaces.cli.local import LocalCaller
 
 if TYPE_CHECKING:
-    from overnight.surfaces.cli.doors import Doors
+    from overnight.surfaces.cli.doors import Doors, Served
 
 
 @dataclass(slots=True)
 class Trouble:
     """What broke the loop, if anything did."""
 
-    sentence: str | None = None
     told: list[str] = field(default_factory=list)
 
     def note(self, sentence: str) -> None:
@@ -37,11 +37,28 @@ class Trouble:
 
 
 @contextmanager
-def serving(doors: Doors, configuration: Configuration) -> Iterator[tuple[Caller, Trouble]]:
-    """Carry runs out in this process; Conflict when another one does."""
+def serving(doors: Doors, configuration: Configuration, port: int | None) -> Iterator[tuple[Caller, Trouble]]:
+    """Carry runs out in this process, with a `port` answering there too; Conflict when another process does.
+
+    A record that broke is not closed in order: the next server recovers from what the disk kept.
+    """
     trouble = Trouble()
     plane = doors.start(configuration, trouble.note)
     try:
-        yield LocalCaller(plane.context), trouble
+        with _open_port(plane, port, trouble):
+            yield LocalCaller(plane.context), trouble
     finally:
-        plane.close()
+        if not trouble.told:
+            plane.close()
+
+
+@contextmanager
+def _open_port(plane: Served, port: int | None, trouble: Trouble) -> Iterator[None]:
+    if port is None:
+        yield
+        return
+    from overnight.surfaces.http.server import served
+
+    with served(plane, "127.0.0.1", port, broken=trouble.note) as url:
+        print(f"ready {url}", file=sys.stderr, flush=True)
+        yield

@@ -87,7 +87,7 @@ def _run(it: dict[str, Any]) -> None:
     screen.print_pairs((
         ("run", f"{it['name']}  {it['id']}"),
         ("state", it["state"]),
-        ("because", ": ".join(part for part in (it["reason"], it["detail"]) if part)),
+        ("because", ls.because(it)),
         ("campaign", it["campaign_id"]),
         ("sweep", it["sweep_id"]),
         ("submitted", screen.moment(it["created_at"])),
@@ -117,12 +117,12 @@ def _need(need: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _attempt(made: dict[str, Any]) -> tuple[object, ...]:
-    from overnight.surfaces.cli import screen
+    from overnight.surfaces.cli import ls, screen
 
     return (
         made["number"],
         screen.state(made["state"]),
-        made["detail"] or made["reason"],
+        ls.because(made),
         made["code"],
         made["signal"],
         screen.moment(made["started_at"]),
