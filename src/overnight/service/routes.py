@@ -1,0 +1,39 @@
+"""What operations are called and where HTTP puts them: the light half of the table, for clients that start quickly."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Route(NamedTuple):
+    """An operation from outside. `path` holds `{id}` where the request's `id` belongs; `changes`: see `Operation`."""
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    changes: bool = False
+    status: int = 200
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("plan", "POST", "/v1/plan", "Expand, check and preflight a campaign file."),
+    Route("submit", "POST", "/v1/campaigns", "Submit a campaign file.", changes=True, status=201),
+    Route("submit_runs", "POST", "/v1/runs", "Submit runs outside any campaign.", changes=True, status=201),
+    Route("list_campaigns", "GET", "/v1/campaigns", "Campaigns, newest first."),
+    Route("list_runs", "GET", "/v1/runs", "Runs, newest first."),
+    Route("status", "GET", "/v1/status", "Devices, live runs, active campaigns."),
+    Route("show", "GET", "/v1/things/{id}", "A campaign, sweep or run, whole."),
+    Route("log", "GET", "/v1/runs/{id}/log", "Part of a run's log."),
+    Route("events", "GET", "/v1/events", "Events after a cursor, with a bounded wait."),
+    Route("explain", "GET", "/v1/things/{id}/explanation", "Why it waits or failed."),
+    Route("summary", "GET", "/v1/campaigns/{id}/summary", "What a campaign found."),
+    Route("report", "GET", "/v1/campaigns/{id}/report", "The summary as a document."),
+    Route("compare", "GET", "/v1/comparison", "Two runs side by side."),
+    Route("cancel", "POST", "/v1/things/{id}/cancel", "Cancel a campaign, sweep or run.", changes=True),
+    Route("retry", "POST", "/v1/things/{id}/retry", "Try failed runs again.", changes=True),
+    Route("pause", "POST", "/v1/things/{id}/pause", "Start nothing new of a campaign or sweep.", changes=True),
+    Route("resume", "POST", "/v1/things/{id}/resume", "Allow starts again.", changes=True),
+    Route("doctor", "GET", "/v1/doctor", "Preflight of a target."),
+    Route("verify_log", "GET", "/v1/verification", "Check log, tables, invariants."),
+)

@@ -1,0 +1,1 @@
+"""The HTTP surface: the table of operations under /v1, its documentation, and the server."""
