@@ -114,9 +114,15 @@ def _configuration(cell: Cell, axes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _value(spread: Spread) -> str:
+    odd = odd_values(spread)
+    mean = measured(spread.mean, spread.deviation) if spread.n or not odd else ""
+    return " + ".join(filter(None, (mean, odd)))
+
+
+def odd_values(spread: Spread) -> str:
+    """`1 × NaN, 2 × Infinity`; empty when all values are finite."""
     odd = [not_finite(point.value) for point in spread.not_finite]
-    parts = [measured(spread.mean, spread.deviation)] if spread.n or not odd else []
-    return " + ".join([*parts, *(f"{odd.count(kind)} × {kind}" for kind in dict.fromkeys(odd))])
+    return ", ".join(f"{odd.count(kind)} × {kind}" for kind in dict.fromkeys(odd))
 
 
 def _gaps(cell: Cell, spread: Spread) -> str:

@@ -144,7 +144,7 @@ def _best(results: SweepResults, order: Sequence[Cell], rivals: Sequence[Cell] |
         tied=tied,
         others=others,
         left_out=left_out,
-        sentence=f"{_claim(top, tied, won)}: {visible(goal.metric)} {_value(top, spread)}{_lead(contrasts, tied, goal)}.",
+        sentence=f"{_claim(top, tied, won)}: {_what(top, spread, goal)}{_lead(contrasts, tied, goal)}.",
         beside=(*(_beside(it, goal) for it in nearest), *_left_out(left_out, goal)),
     )
 
@@ -165,8 +165,8 @@ def _lead(contrasts: Sequence[Contrast], tied: int, goal: Goal) -> str:
     return f"{candidates}, {_against(contrasts[0], goal)}"
 
 
-def _value(cell: Cell, spread: Spread) -> str:
-    return f"{measured(spread.mean, spread.deviation)} ({_count(cell, spread)})"
+def _what(cell: Cell, spread: Spread, goal: Goal) -> str:
+    return f"{visible(goal.metric)} {measured(spread.mean, spread.deviation)} ({_count(cell, spread)})"
 
 
 def _inside(it: Contrast) -> str:
