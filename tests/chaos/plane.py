@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -48,6 +49,7 @@ class Server:
     def __init__(self, home: Path, *wrapper: str) -> None:
         """`wrapper` is a command in front, such as strace. Raises Gone when it ends before it is ready."""
         began = time.monotonic()
+        self._turn = threading.Lock()
         with (home / "server.stderr").open("ab") as errors:
             self.process = subprocess.Popen(
                 [*wrapper, sys.executable, "-m", "tests.chaos.server", str(home)],
@@ -66,17 +68,23 @@ class Server:
 
     def ask(self, name: str, *, key: str | None = None, **fields: Any) -> dict[str, Any]:
         """Perform an operation. Raises Refusal, or Gone."""
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.write(json.dumps({"name": name, "fields": fields, "key": key}).encode() + b"\n")
-            self.process.stdin.flush()
-        except OSError as error:
-            raise Gone(str(error)) from error
-        message = self._hear()
+        with self._turn:
+            self._say(json.dumps({"name": name, "fields": fields, "key": key}).encode() + b"\n")
+            message = self._hear()
         if "error" in message:
             raise Refusal(message["error"]["code"], message["error"]["message"])
         answer: dict[str, Any] = message["answer"]
         return answer
+
+    def _say(self, data: bytes) -> None:
+        """Past the pipe's own buffer, which would keep what a dead server did not take."""
+        assert self.process.stdin is not None
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[os.write(self.process.stdin.fileno(), rest) :]
+        except OSError as error:
+            raise Gone(str(error)) from error
 
     def _hear(self) -> dict[str, Any]:
         assert self.process.stdout is not None

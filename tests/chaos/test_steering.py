@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import sys
 from typing import Any
@@ -90,7 +91,7 @@ def test_a_failing_run_is_tried_again_after_growing_pauses_until_it_succeeds(pla
     tried = ended["attempts_made"]
     assert ended["state"] == "succeeded"
     assert [attempt["code"] for attempt in tried] == [3, 3, 3, 0]
-    pauses = [after["claimed_at"] - before["ended_at"] for before, after in zip(tried, tried[1:], strict=False)]
+    pauses = [after["claimed_at"] - before["ended_at"] for before, after in itertools.pairwise(tried)]
     assert pauses[0] >= 0.2
     assert pauses[1] >= 0.4
     assert pauses[2] >= 0.8
