@@ -69,7 +69,7 @@ def _run(caller: Caller, request: dict[str, str], as_json: bool, check: Callable
     if as_json:
         screen.print_json(found)
     else:
-        summary.tell(found)
+        summary.tell(found, summary.tables_of(caller, campaign))
     return 0 if state == "succeeded" else 1
 
 

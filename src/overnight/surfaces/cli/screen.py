@@ -86,6 +86,20 @@ def table_of(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     return table
 
 
+def print_report_table(report: Mapping[str, Any]) -> None:
+    """A table of `overnight.reports` as the operations give it: marked rows stand out, the note comes below."""
+    from rich.text import Text
+
+    header = [f">{name}" if place in report["right"] else name for place, name in enumerate(report["header"])]
+    rows = [
+        [Text(clean(cell), style="bold green") for cell in row] if place in report["marked"] else row
+        for place, row in enumerate(report["rows"])
+    ]
+    print_table(header, rows, title=report["title"])
+    if report["note"]:
+        print(clean(report["note"]))
+
+
 def print_title(text: str) -> None:
     """A heading with an empty line before it."""
     from rich.text import Text

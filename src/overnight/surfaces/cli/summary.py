@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,12 +9,11 @@ import click
 from overnight.surfaces.cli.options import json_option
 
 if TYPE_CHECKING:
+    from overnight.surfaces.caller import Caller
     from overnight.surfaces.cli.doors import Doors
 
-CELLS_SHOWN = 100
-"""Configurations of a sweep that are listed for people; programs get all of them."""
-NAMES_SHOWN, LINES_SHOWN = 5, 3
-"""Failed runs that are named per reason, and last lines of the first one's log."""
+LINES_SHOWN = 5
+"""Last lines of a failed run's log that are shown."""
 
 
 @click.command("summary", short_help="What a campaign found.")
@@ -39,10 +37,10 @@ def command(doors: Doors, campaign: str, document: str | None, output: str | Non
             _deliver(content, output)
             return 0
         answer = reached.caller.call("summary", id=campaign)
-    if as_json:
-        screen.print_json(answer)
-    else:
-        tell(answer)
+        if as_json:
+            screen.print_json(answer)
+        else:
+            tell(answer, tables_of(reached.caller, campaign))
     return 0
 
 
@@ -74,22 +72,16 @@ def _deliver(content: str, output: str | None) -> None:
         raise Refused(f"{output} cannot be written: {error.strerror}", place=output) from error
 
 
-def tell(answer: dict[str, Any]) -> None:
-    """Show a summary to people."""
+def tell(answer: dict[str, Any], tables: list[dict[str, Any]]) -> None:
+    """Show a summary and the tables of its report to people."""
     from overnight.surfaces.cli import screen
 
     print(f"\ncampaign {screen.clean(answer['campaign']['name'])} {answer['campaign']['id']}")
     print(screen.clean(answer["headline"]))
     if answer["winner"]:
         print(screen.clean(answer["winner"]["sentence"]))
-    rows = [
-        (p["name"], p["runs"], p["succeeded"], p["failed"], p["other"], p["retried"], screen.length(p["seconds"]))
-        for p in answer["phases"]
-    ]
-    header = ("phase", ">runs", ">succeeded", ">failed", ">other", ">retried", ">took")
-    screen.print_table(header, rows, title="Phases")
-    for results in answer["results"]:
-        _tell_results(results, answer["campaign"]["goal"])
+    for table in tables:
+        screen.print_report_table(table)
     for group in answer["failures"]:
         _tell_failures(group)
     if answer["next"]:
@@ -98,73 +90,18 @@ def tell(answer: dict[str, Any]) -> None:
         print(f"next: {screen.clean(step)}")
 
 
-def _tell_results(results: dict[str, Any], goal: dict[str, Any] | None) -> None:
-    """One table per sweep: a row per configuration, its goal metric spread out, the other metrics as means."""
-    from overnight.surfaces.cli import screen
-
-    metrics = results["metrics"]
-    if not metrics:
-        return
-    leading = goal["metric"] if goal and goal["metric"] in metrics else metrics[0]
-    others = [metric for metric in metrics if metric != leading][:3]
-    best = results["best"]["label"] if results["best"] else None
-    cells = results["cells"]
-    rows = [_cell_row(cell, leading, others, best=cell["label"] == best) for cell in cells[:CELLS_SHOWN]]
-    header = (
-        "configuration",
-        ">n",
-        f">{leading}",
-        ">± sd",
-        ">min",
-        ">max",
-        *(f">{other}" for other in others),
-        "missing",
-    )
-    screen.print_table(header, rows, title=f"Results of {results['sweep']}")
-    if len(cells) > CELLS_SHOWN:
-        print(f"and {len(cells) - CELLS_SHOWN} more (all of them: --json)")
-
-
-def _cell_row(cell: dict[str, Any], leading: str, others: list[str], *, best: bool) -> list[Any]:
-    from rich.text import Text
-
-    from overnight.surfaces.cli.screen import clean
-
-    spread = cell["metrics"].get(leading) or {}
-    figures = [_figure(spread.get(name)) for name in ("mean", "sd", "min", "max")]
-    means = [_figure((cell["metrics"].get(other) or {}).get("mean")) for other in others]
-    row = [cell["label"] or "all", spread.get("n", 0), *figures, *means, "; ".join(_gaps(cell, spread))]
-    return [Text(clean(value), style="bold green") for value in row] if best else row
-
-
-def _figure(value: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.4g}" if isinstance(value, float | int) else str(value)
-
-
-def _gaps(cell: dict[str, Any], spread: dict[str, Any]) -> Iterator[str]:
-    """What the numbers leave out, so that no mean is taken for more than it is."""
-    if spread.get("not_finite"):
-        yield f"{spread['not_finite']} not finite"
-    for gap in cell["missing"][:NAMES_SHOWN]:
-        yield f"{gap['name']} {gap['state']}"
-    if len(cell["missing"]) > NAMES_SHOWN:
-        yield f"and {len(cell['missing']) - NAMES_SHOWN} more"
+def tables_of(caller: Caller, campaign: str) -> list[dict[str, Any]]:
+    """The tables that every rendering of the summary shows."""
+    found: list[dict[str, Any]] = caller.call("report", id=campaign, format="tables")["tables"]
+    return found
 
 
 def _tell_failures(group: dict[str, Any]) -> None:
-    """The runs that failed for one reason, the last words of the first, and what to do."""
+    """The last words of the first run that failed for one reason."""
     from overnight.surfaces.cli import screen
 
-    runs = group["runs"]
-    screen.print_title(f"{screen.plural(group['count'], 'run')} not done: {group['meaning'] or group['reason']}")
-    for run in runs[:NAMES_SHOWN]:
-        detail = f": {run['detail']}" if run["detail"] else ""
-        print(screen.clean(f"{run['name']} {run['id']} {run['state']}{detail}"))
-    if len(runs) > NAMES_SHOWN:
-        print(f"and {len(runs) - NAMES_SHOWN} more")
-    for line in runs[0]["last_lines"][-LINES_SHOWN:]:
+    run = group["runs"][0]
+    if run["last_lines"]:
+        screen.print_title(f"The last words of {run['name']}")
+    for line in run["last_lines"][-LINES_SHOWN:]:
         print(f"    {screen.clean(line)}")
-    for step in runs[0]["next"]:
-        print(f"next: {screen.clean(step)}")
