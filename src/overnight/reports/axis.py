@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from overnight.reports.figures import number
 
-STRETCH = 8.0
-"""An axis that would be this many times as long as the better cells need leaves the rest off the scale."""
 PADDING = 0.04
 """Free space at both ends, as a part of the length."""
 FARTHEST = 1e300
@@ -50,12 +48,9 @@ def _nice(step: float) -> float:
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * (1 - 1e-9))
 
 
-def fit(values: Sequence[float], core: Sequence[float], *, left: float, right: float) -> Axis:
-    """An axis for `values`; when a few diverged ones would flatten the rest, for `core` (not empty) alone."""
-    low, high = _ends(values)
-    core_low, core_high = _ends(core)
-    if core_high > core_low and high - low > STRETCH * (core_high - core_low):
-        low, high = core_low, core_high
+def fit(values: Sequence[float], *, left: float, right: float) -> Axis:
+    """An axis with room for all values (at least one) and some air; never of length 0."""
+    low, high = ends(values)
     least = max(abs(low), abs(high)) * 1e-6 or 1e-6
     if high - low < least:
         middle, half = (low + high) / 2, (abs(high) * 0.05 or 1.0)
@@ -64,6 +59,7 @@ def fit(values: Sequence[float], core: Sequence[float], *, left: float, right: f
     return Axis(low - padding, high + padding, left, right)
 
 
-def _ends(values: Sequence[float]) -> tuple[float, float]:
+def ends(values: Sequence[float]) -> tuple[float, float]:
+    """Least and greatest of the values, those that are too far away brought to where they can be drawn."""
     near = [min(max(value, -FARTHEST), FARTHEST) for value in values]
     return min(near), max(near)

@@ -21,7 +21,9 @@ LONGEST_LINE = 200
 """Characters of a log line."""
 
 # whatever means something anywhere, an underscore that is not inside a word, and what does at the start of a line
-_PUNCTUATION = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[-=+#]|(?<=^\d)[.)](?=\s|$)")
+_PUNCTUATION = re.compile(
+    r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[=#]|^[-+](?=\s|$|[-+])|(?<=^\d)[.)](?=\s|$)"
+)
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "://": ":&#47;&#47;", "@": "&#64;"}
 # what would become a link by itself goes with the markup of HTML
 _LINKS = re.compile(r"[&<>@]|://|\bwww\.", re.IGNORECASE)

@@ -12,7 +12,7 @@ from html import escape
 from itertools import islice
 
 from overnight.domain.plan import Direction, Goal
-from overnight.reports.axis import Axis, fit
+from overnight.reports.axis import Axis, ends, fit
 from overnight.reports.cells import Cell, Spread, SweepResults
 from overnight.reports.figures import measured
 from overnight.reports.summary import Summary
@@ -30,8 +30,10 @@ WIDTH = 760
 ROW = 24
 HEADING = 34
 """Pixels, like the other lengths here."""
-LETTER = 6.7
-"""Width of a letter at 12 pixels, on the wide side."""
+LETTER = 7.6
+"""Width of a letter at 12 pixels: of a bold one in a wide typeface."""
+STRETCH = 8.0
+"""A configuration that would make the axis this many times as long stands off the scale, as an arrow."""
 LONGEST_LABEL = 36
 """Letters of a label."""
 
@@ -55,7 +57,7 @@ def plot(summary: Summary, *, alone: bool = False) -> str | None:
         return None
     label_width = LETTER * max(len(_label(cell)) for cell in shown) + 18
     value_width = LETTER * max(len(_value(cell.spread(metric))) for cell in shown) + 18
-    axis = _axis(shown, metric, left=max(60.0, label_width), right=WIDTH - max(60.0, value_width))
+    axis = _axis(shown, summary.goal, left=max(60.0, label_width), right=WIDTH - max(60.0, value_width))
     return "".join(_picture(summary, summary.goal, rows, axis, alone))
 
 
@@ -67,12 +69,22 @@ def _order(results: SweepResults, goal: Goal) -> list[Cell]:
     return [*sound, *sorted(rest, key=lambda cell: cell.spread(goal.metric).n == 0)][:MOST_CELLS]
 
 
-def _axis(cells: Sequence[Cell], metric: str, *, left: float, right: float) -> Axis:
-    spreads = [spread for cell in cells if (spread := cell.spread(metric)).n]
-    middle = sorted(spread.mean for spread in spreads if spread.mean is not None)
-    inner = set(middle[len(middle) // 8 : len(middle) - len(middle) // 8])
-    core = [value for spread in spreads if spread.mean in inner for value in _reach(spread)]
-    return fit([value for spread in spreads for value in _reach(spread)], core, left=left, right=right)
+def _axis(cells: Sequence[Cell], goal: Goal, *, left: float, right: float) -> Axis:
+    """Long enough for the better two thirds, and for each worse one that does not flatten those before it."""
+    sign = -1 if goal.direction is Direction.MAXIMIZE else 1
+    reaches = [
+        (sign * spread.mean, _reach(spread)) for cell in cells if (spread := cell.spread(goal.metric)).mean is not None
+    ]
+    order = [reach for _, reach in sorted(reaches)]
+    kept = math.ceil(len(order) * 2 / 3)
+    core = [value for reach in order[:kept] for value in reach]
+    for reach in order[kept:]:
+        low, high = ends(core)
+        longer = ends([low, high, *reach])
+        if high > low and longer[1] - longer[0] > STRETCH * (high - low):
+            break
+        core += longer
+    return fit(core, left=left, right=right)
 
 
 def _reach(spread: Spread) -> tuple[float, ...]:

@@ -34,6 +34,7 @@ overflow-wrap:normal}
 th{color:var(--soft);font-weight:500;white-space:nowrap;border-bottom-color:var(--soft)}
 td:last-child,th:last-child{padding-right:0}
 .r{text-align:right;white-space:nowrap}
+.r+:not(.r){padding-left:1.2rem}
 .best td{font-weight:650}
 .best td:first-child{color:var(--accent)}
 .note{margin:.5rem 0 0}

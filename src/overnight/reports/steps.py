@@ -121,7 +121,7 @@ def _more_replicates(winner: Best, second: Contrast) -> list[Step]:
         return [Step(f"Run {pair} with more seeds: single values say nothing of noise.")]
     if second.noise is not Noise.WITHIN or not second.ratio:
         return []
-    needed = math.ceil(max(winner.spread.n, second.spread.n) * (ENOUGH / second.ratio) ** 2)
+    needed = math.ceil(max(winner.spread.n, second.spread.n) * (ENOUGH / second.ratio) ** 2 - 1e-9)
     if needed > MOST_REPLICATES:
         return []
     return [

@@ -77,13 +77,15 @@ def _shown(results: SweepResults, best: Best | None) -> Sequence[Cell]:
 
 def _leading(results: SweepResults, cells: Sequence[Cell], metric: str, marked: frozenset[int]) -> Table:
     axes = _axes(results)
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for cell in cells:
         it = cell.spread(metric)
-        figures = (number(it.mean), number(it.deviation), number(it.least), number(it.most))
+        figures = (number(it.mean), number(it.deviation, digits=2), number(it.least), number(it.most))
         rows.append((*_configuration(cell, axes), str(it.n), *figures, _gaps(cell, it)))
-    header = (*(axes or ("Configuration",)), "n", "Mean", "SD", "Min", "Max", "Missing")
-    first = len(header) - 6
+    header: tuple[str, ...] = (*(axes or ("Configuration",)), "n", "Mean", "SD", "Min", "Max", "Missing")
+    if not any(row[-1] for row in rows):
+        header, rows = header[:-1], [row[:-1] for row in rows]
+    first = len(axes or ("Configuration",))
     title = f"{visible(results.sweep)}: {visible(metric)}"
     return _table(title, header, rows, right=range(first, first + 5), marked=marked, what="configurations")
 

@@ -187,7 +187,7 @@ def _against(it: Contrast, goal: Goal) -> str:
 def _judgement(it: Contrast) -> str:
     if it.ratio is None:
         return "with a single replicate the noise is unknown"
-    if math.isinf(it.ratio):
+    if it.error == 0:
         return "and neither varies over its replicates: above the noise"
     errors = f"{number(it.ratio, digits=2)} standard error{'' if number(it.ratio, digits=2) == '1' else 's'}"
     return f"{errors}: {it.noise} the noise"
