@@ -34,6 +34,9 @@ def eventually(condition: Callable[[], Any], what: str, seconds: float = PATIENC
 class Gone(Exception):
     """The server ended before it answered: nobody knows whether the request was carried out."""
 
+    code: int | None = None
+    """How it ended, where that is known."""
+
 
 class Refusal(Exception):
     """The server answered with an error."""
@@ -61,8 +64,8 @@ class Server:
             )
         try:
             self.pid = int(self._hear()["ready"])
-        except Gone:
-            self.reap()
+        except Gone as gone:
+            gone.code = self.reap()
             raise
         self.ready_after = time.monotonic() - began
 
@@ -131,6 +134,7 @@ class Plane:
 
     def up(self, *wrapper: str) -> Server:
         """Start a server; raises Gone when it ends before it is ready."""
+        self.server = None
         self.server = Server(self.home, *wrapper)
         self.ready.append(self.server.ready_after)
         return self.server

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from overnight.domain.errors import InvalidRequest, NotFound
+from overnight.domain.errors import InvalidRequest, NotFound, StoreUnavailable
 from overnight.service.context import Context
 from overnight.service.once import OnceStore
 from overnight.service.requests import Request
@@ -69,6 +69,15 @@ def carry_out(context: Context, operation: Operation, request: Request, *, key: 
 
 def answer(context: Context, operation: Operation, request: Request, *, key: str | None = None) -> Answered:
     """As `carry_out`, telling first answers from repeated ones."""
+    try:
+        return _answer(context, operation, request, key)
+    except StoreUnavailable:
+        if context.store.broken:
+            context.wake()  # a loop that has nothing to write would not notice: it ends the process (R17)
+        raise
+
+
+def _answer(context: Context, operation: Operation, request: Request, key: str | None) -> Answered:
     if key is None or not operation.changes:
         return Answered(operation.work(context, request))
     fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest()

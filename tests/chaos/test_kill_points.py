@@ -1,0 +1,204 @@
+"""The server is killed at the N-th write, sync, send, rename …: nothing acknowledged is lost, nothing is done twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chaos.executions import check
+from tests.chaos.journal import ENDINGS, PROGRAM, Ending, listed
+from tests.chaos.plane import Gone, Plane, Refusal, eventually
+from tests.chaos.server import REFUSED, STOPPED
+from tests.chaos.strace import counted, end, injected, most_by_one_thread, spread
+
+AT_WORK = {"pwrite64": 16, "fdatasync": 14, "sendto": 8, "openat": 8, "mmap": 6}
+"""Points on a home that is in use: for each call how many."""
+FIRST_START = {"mkdir": 3, "rename": 2, "fsync": 4, "fdatasync": 5, "pwrite64": 8, "clone": 6, "ftruncate": 4}
+"""Points on a home that is made by this start."""
+LEAST_REACHED = 60
+GIVEN_UP_SECONDS = 20.0
+"""A server that cannot write any more must have ended by then."""
+REACHED: list[str] = []
+"""Points at which a server was really killed, of this session."""
+pytestmark = pytest.mark.real("strace")
+
+
+@dataclass(slots=True)
+class Work:
+    """A few requests with their keys; repeated after a kill, they must get the first answers."""
+
+    plane: Plane
+    name: str
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def carry_out(self) -> None:
+        """Ask for everything, in order; raises Gone when the server dies."""
+        for number, ending in enumerate(ENDINGS[:4]):
+            command = PROGRAM.format(marks=self.plane.marks, seconds="0.01", ending=ending.command)
+            self._ask("submit_runs", f"run-{number}", runs=[self._run(command)])
+        long = self._ask("submit_runs", "long", runs=[self._run("sleep 60")])["ids"][0]
+        self._ask("cancel", "cancel", id=long)
+        for run_id in self.ids():
+            self.plane.final(run_id)
+
+    def _run(self, command: str) -> dict[str, Any]:
+        return {"name": self.name, "command": command, "workdir": str(self.plane.marks)}
+
+    def _ask(self, name: str, key: str, **fields: Any) -> dict[str, Any]:
+        answer = self.plane.ask(name, key=f"{self.name} {key}", **fields)
+        first = self.answers.setdefault(key, answer)
+        assert answer == first, f"{key} was answered {first}, and after a kill {answer}"
+        return answer
+
+    def expected(self) -> dict[str, Ending]:
+        """The runs that leave marks, with their ends."""
+        return {self.answers[f"run-{number}"]["ids"][0]: ending for number, ending in enumerate(ENDINGS[:4])}
+
+    def ids(self) -> list[str]:
+        return [*self.expected(), self.answers["long"]["ids"][0]]
+
+
+def strike(plane: Plane, call: str, fault: str, work: Work) -> bool:
+    """Work under a tracer until it is done or the server died; then restart untraced. Whether it died."""
+    try:
+        plane.up(*injected(call, fault))
+        work.carry_out()
+        died = False
+    except Gone:
+        died = True
+    if plane.server is not None:
+        end(plane)
+    plane.up()
+    return died
+
+
+def check_all(plane: Plane, work: Work, *, runs: int) -> None:
+    work.carry_out()
+    assert check(plane, work.expected(), executors_killed=0).wrong == []
+    assert plane.run(work.answers["long"]["ids"][0])["state"] == "cancelled"
+    assert len(listed(plane.ask)) == runs
+    plane.assert_verified()
+
+
+@pytest.fixture
+def used(plane: Plane) -> Plane:
+    """A home in use whose runner is not traced, since it is there before the tracer."""
+    run = plane.submit("exit 0", name="first")
+    plane.final(run)
+    return plane
+
+
+def reach(plane: Plane, calls: Mapping[str, int], folder: Path) -> dict[str, list[int]]:
+    """The points to strike at, spread over what the work needs when nothing strikes."""
+    end(plane)
+    log = folder / "calls"
+    plane.up(*counted(",".join(calls).replace("clone", "clone,clone3"), log))
+    Work(plane, "counted").carry_out()
+    end(plane)
+    most = most_by_one_thread(log)
+    return {call: spread(most[call], wanted) for call, wanted in calls.items()}
+
+
+@pytest.mark.timeout(300)
+def test_a_kill_at_any_call_of_a_server_at_work_loses_and_doubles_nothing(used: Plane, tmp_path: Path) -> None:
+    points = reach(used, AT_WORK, tmp_path)
+    runs = 1 + 5
+    for call, numbers in points.items():
+        for number in numbers:
+            work = Work(used, f"{call} {number}")
+            if strike(used, call, f"signal=SIGKILL:when={number}", work):
+                REACHED.append(work.name)
+            runs += 5
+            check_all(used, work, runs=runs)
+            end(used)
+    used.up()
+    used.assert_nobody_left()
+    used.assert_verified()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("call", FIRST_START)
+def test_a_kill_at_any_call_of_a_first_start_leaves_a_home_that_starts(call: str, tmp_path: Path) -> None:
+    for number in range(1, FIRST_START[call] + 1):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        plane = Plane(folder)
+        try:
+            work = Work(plane, f"first start, {call} {number}")
+            if strike(plane, call, f"signal=SIGKILL:when={number}", work):
+                REACHED.append(work.name)
+            check_all(plane, work, runs=5)
+            plane.assert_nobody_left()
+        finally:
+            plane.clean()
+
+
+def test_enough_points_were_reached(record_chaos: Callable[[str, Mapping[str, Any]], None]) -> None:
+    record_chaos("kill_points", {"reached": len(REACHED)})
+    assert len(REACHED) >= LEAST_REACHED, REACHED
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5, 8])
+def test_a_failed_sync_stops_the_server_with_a_code_and_acknowledges_nothing_more(used: Plane, number: int) -> None:
+    end(used)
+    asked = Failing(used)
+    code = asked.until_it_ends(injected("fdatasync", f"error=EIO:when={number}+"))
+    assert code in (STOPPED, REFUSED)
+    assert set(asked.refusals) <= {"store_unavailable"}
+    assert not asked.late, "acknowledged after a failed sync"
+    used.up()
+    for key, run in asked.acknowledged.items():
+        assert used.submit("exit 0", key=key) == run
+        assert used.final(run)["state"] == "succeeded"
+    used.assert_verified()
+
+
+@dataclass(slots=True)
+class Failing:
+    """Asks a server whose disk fails for one run after the other."""
+
+    plane: Plane
+    acknowledged: dict[str, str] = field(default_factory=dict)
+    refusals: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
+    """Acknowledged although something had been refused before."""
+
+    def until_it_ends(self, wrapper: Sequence[str]) -> int | None:
+        """Returns the exit code of the server."""
+        try:
+            self.plane.up(*wrapper)
+            eventually(self.goes_on, "the server ends", GIVEN_UP_SECONDS)
+        except Gone as gone:
+            if self.plane.server is None:
+                return gone.code
+        assert self.plane.server is not None
+        return self.plane.server.reap()
+
+    def goes_on(self) -> bool:
+        key = f"key-{len(self.acknowledged)}"
+        try:
+            self.acknowledged[key] = self.plane.submit("exit 0", key=key)
+        except Refusal as refusal:
+            self.refusals.append(refusal.code)
+        else:
+            self.late += [key] * bool(self.refusals)
+        return False
+
+
+def test_a_server_ends_soon_after_a_sync_that_failed_while_its_loop_had_nothing_to_write(used: Plane) -> None:
+    end(used)
+    used.configure(slots=0)
+    asked = Failing(used)
+    used.up(*injected("fdatasync", "error=EIO:when=8+"))
+    eventually(lambda: asked.goes_on() or asked.refusals, "a sync fails")
+    assert used.server is not None
+    assert used.server.process.wait(5) == STOPPED
+    used.configure(slots=4)
+    used.up()
+    for run in asked.acknowledged.values():
+        assert used.final(run)["state"] == "succeeded"
+    used.assert_verified()
