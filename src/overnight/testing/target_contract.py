@@ -71,7 +71,7 @@ class Bench:
         """Observe until an attempt is seen as one of the kinds."""
         seen: Seen | None = None
         for _ in self.moments():
-            seen = self.target.observe([handle(launch)]).get(launch.attempt)
+            seen = self.target.observe([handle(launch)])[launch.attempt]
             if isinstance(seen, tuple(kinds)):
                 return seen
         raise AssertionError(f"{launch.attempt} was last seen as {seen}")
