@@ -41,7 +41,7 @@ ATTACKS = [
 
 def hostile(text: str) -> Summary:
     """A campaign in which everything that can be named is named so."""
-    failed = run("f" + text, state="failed", reason=text, detail=text, last_lines=[text, "````", "</pre>"])
+    failed = run("f" + text, state="failed", reason=text, detail=text, last_lines=[text, "````", "<b>loud</b>"])
     runs = [run(text, {text: 1.0, "nan": float("nan")}, parameters={text: text}), run("b", {text: 2.0}), failed]
     goal = Goal(text, Direction.MINIMIZE)
     return summarise(material([sweep(text, runs), sweep("two", [run("c", {text: 3.0})])], goal=goal, name=text))
@@ -163,11 +163,13 @@ def test_other_metrics_have_a_column_each_and_the_rest_is_counted() -> None:
 
 
 def test_of_many_configurations_the_best_are_shown() -> None:
-    runs = [it for width in range(250) for it in seeds("loss", [width / 10, width / 10 + 1], width=500 - width)]
+    runs = [
+        it for width in range(250) for it in seeds("loss", [(250 - width) / 10, (250 - width) / 10 + 1], width=width)
+    ]
     summary = summarise(material([sweep("s", runs)], goal=LOSS))
     table = tables(summary)[1]
     assert len(table.rows) == MOST_ROWS
-    assert table.rows[0][0] == "500"
+    assert table.rows[0][0] == "249"
     assert table.marked == {0}
     assert table.note == "150 more configurations are in the JSON."
     picture = plot(summary)

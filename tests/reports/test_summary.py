@@ -222,6 +222,13 @@ def test_a_tie_is_called_a_tie() -> None:
     )
 
 
+def test_means_that_differ_by_rounding_alone_tie() -> None:
+    winner = of(*seeds("accuracy", [0.1, 0.2], width=4), *seeds("accuracy", [0.15, 0.15], width=8)).winner
+    assert winner is not None
+    assert winner.spread.mean != 0.15
+    assert winner.tied == 1
+
+
 def test_replicates_that_never_vary_are_said_not_to_vary() -> None:
     summary = of(*seeds("accuracy", [0.5, 0.5], width=4), *seeds("accuracy", [0.6, 0.6], width=8))
     assert strictly(summary)["winner"]["runner_up"]["standard_errors"] == "Infinity"
