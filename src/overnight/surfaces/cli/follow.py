@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
@@ -71,15 +71,21 @@ class Follower:
         while True:
             looked_at = self.clock.boot()
             standing = self._look(failed)
-            yield standing
             if standing.over:
+                yield self._with_last_news(standing)
                 return
-            failed = self._next_failures()
+            yield standing
+            failed = self._next_failures(self.wait)
             self.pause(max(0.0, looked_at + REFRESH_SECONDS - self.clock.boot()))
 
-    def _next_failures(self) -> list[str]:
-        """Wait for events; the ids of runs that they say have failed, of whichever campaign."""
-        answer = self.caller.call("events", after=self.seen, wait=self.wait, limit=PAGE)
+    def _with_last_news(self, standing: Standing) -> Standing:
+        """It ended while we looked: what happened just before is told too."""
+        last = self._look(self._next_failures(0.0))
+        return replace(last, news=standing.news + last.news, unnamed=standing.unnamed + last.unnamed)
+
+    def _next_failures(self, wait: float) -> list[str]:
+        """Wait at most `wait` seconds for events; the ids of runs that they say have failed, of whichever campaign."""
+        answer = self.caller.call("events", after=self.seen, wait=wait, limit=PAGE)
         self.seen = answer["next"]
         if len(answer["events"]) == PAGE:
             self.seen = max(self.seen, self.caller.call("events", limit=1)["next"])

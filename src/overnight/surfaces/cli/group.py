@@ -90,7 +90,7 @@ def run(arguments: Sequence[str], doors: Doors) -> int:
         return code if isinstance(code, int) else 0
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click makes the latter from the former, and from nothing else here
         return _reader_left()
     except Exception as error:
         from overnight.surfaces.cli.failure import tell

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,33 +44,55 @@ def command(doors: Doors, file: str, no_wait: bool, port: int | None, as_json: b
     configuration = reach.configured()
     server = reach.server_of(doors, configuration)
     if server is not None:
-        return _run(server, request, as_json, lambda: None, serves=False)
+        return _carry_on(server, _submit(server, request), file, as_json, lambda: None, serves=False)
+    # Submitted before anything moves: a campaign whose last runs ended meanwhile is still the one to go on with.
+    with reach.reach(doors, changes=True) as reached:
+        submitted = _submit(reached.caller, request)
     from overnight.surfaces.cli.serving import serving
 
     with serving(doors, configuration, port) as (caller, trouble):
-        return _run(caller, request, as_json, trouble.check, serves=True)
+        return _carry_on(caller, submitted, file, as_json, trouble.check, serves=True)
 
 
-def _run(caller: Caller, request: dict[str, str], as_json: bool, check: Callable[[], None], *, serves: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What there was when a campaign was submitted."""
+
+    answer: dict[str, Any]
+    seen: int
+    """Number of the last event before it."""
+
+    @property
+    def campaign(self) -> str:
+        """The campaign's id."""
+        return str(self.answer["campaign"]["id"])
+
+
+def _submit(caller: Caller, request: dict[str, str]) -> Submitted:
+    seen = int(caller.call("events", limit=1)["next"])
+    return Submitted(caller.call("submit", **request), seen)
+
+
+def _carry_on(
+    caller: Caller, submitted: Submitted, file: str, as_json: bool, check: Callable[[], None], *, serves: bool
+) -> int:
+    """Follow to the end and show what was found."""
     from overnight.clock import SystemClock
     from overnight.surfaces.cli import screen, summary
 
-    seen = int(caller.call("events", limit=1)["next"])
-    answer = caller.call("submit", **request)
-    campaign = answer["campaign"]["id"]
     if not as_json:
-        _tell_start(caller, answer)
+        _tell_start(caller, submitted.answer)
     clock = SystemClock()
     try:
-        state = _follow(caller, campaign, seen, _view(clock, as_json=as_json), clock, check)
+        state = _follow(caller, submitted, _view(clock, as_json=as_json), clock, check)
     except KeyboardInterrupt:
-        _tell_interrupted(request["path"], campaign, serves=serves)
+        _tell_interrupted(file, submitted.campaign, serves=serves)
         return INTERRUPTED
-    found = caller.call("summary", id=campaign)
+    found = caller.call("summary", id=submitted.campaign)
     if as_json:
         screen.print_json(found)
     else:
-        summary.tell(found, summary.tables_of(caller, campaign))
+        summary.tell(found, summary.tables_of(caller, submitted.campaign))
     return 0 if state == "succeeded" else 1
 
 
@@ -81,7 +104,7 @@ def _view(clock: Clock, *, as_json: bool) -> View:
     return watch.LiveTable(screen.console()) if sys.stdout.isatty() else watch.Lines(clock)
 
 
-def _follow(caller: Caller, campaign: str, seen: int, view: View, clock: Clock, check: Callable[[], None]) -> str:
+def _follow(caller: Caller, submitted: Submitted, view: View, clock: Clock, check: Callable[[], None]) -> str:
     """Follow to the end; returns the state that the campaign ended in."""
     from overnight.clock import pause
     from overnight.surfaces.cli.follow import Follower
@@ -89,7 +112,7 @@ def _follow(caller: Caller, campaign: str, seen: int, view: View, clock: Clock, 
     wait = TERMINAL_WAIT if sys.stdout.isatty() else PIPE_WAIT
     state = ""
     try:
-        for standing in Follower(caller, campaign, clock, pause, wait, seen).standings():
+        for standing in Follower(caller, submitted.campaign, clock, pause, wait, submitted.seen).standings():
             check()
             view.show(standing)
             state = standing.campaign["state"]
