@@ -53,7 +53,7 @@ class Server:
         """`wrapper` is a command in front, such as strace. Raises Gone when it ends before it is ready."""
         began = time.monotonic()
         self._turn = threading.Lock()
-        with (home / "server.stderr").open("ab") as errors:
+        with (home.parent / "server.stderr").open("ab") as errors:
             self.process = subprocess.Popen(
                 [*wrapper, sys.executable, "-m", "tests.chaos.server", str(home)],
                 stdin=subprocess.PIPE,

@@ -100,16 +100,18 @@ def _serve(
     cgroup = Cgroup(place, f"{group_prefix}{os.getpid()}-{stat.start_time if stat else 0}")
     site = Site(state_dir, boot_id, environment, cgroup)
     channel = Channel(end)
+    owed: list[tuple[str, str]] = []
     while not channel.runner_lost:
         line = channel.receive()
         if line is None:
             break
-        _carry_out(launches.from_wire(json.loads(line)), site, channel)
+        _carry_out(launches.from_wire(json.loads(line)), site, channel, owed)
+    _write_owed(owed)
     cgroup.remove()
     os._exit(0)
 
 
-def _carry_out(launch: Launch, site: Site, channel: Channel) -> None:
+def _carry_out(launch: Launch, site: Site, channel: Channel, owed: list[tuple[str, str]]) -> None:
     try:
         ending = Execution(launch, site, channel).carry_out()
     except spawn.AlreadyStarted:
@@ -117,8 +119,18 @@ def _carry_out(launch: Launch, site: Site, channel: Channel) -> None:
         return
     written = record.write(launch.folder, ending)
     channel.send(ENDED, ending)
-    if channel.runner_lost and written:
+    if not written:
+        owed.append((launch.folder, ending))
+    elif channel.runner_lost:
         record.sync(launch.folder)
+
+
+def _write_owed(owed: list[tuple[str, str]]) -> None:
+    """The runner has gone, and may have taken what it was told with it: records that found no room are the only
+    word of those ends. Their attempts count as alive until this process has ended."""
+    for folder, ending in owed:
+        record.write_late(folder, ending)
+        record.sync(folder)
 
 
 def _become_executor(kept: int) -> None:

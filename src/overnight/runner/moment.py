@@ -11,3 +11,8 @@ def wall() -> float:
 def boot() -> float:
     """Return seconds since boot, suspend included: for every interval and limit."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def pause(seconds: float) -> None:
+    """Sleep."""
+    time.sleep(seconds)

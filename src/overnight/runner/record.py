@@ -1,14 +1,19 @@
 """The exit record: how an attempt ended, one JSON file in its folder."""
 
+import errno
 import json
 import os
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import moment
 from .protocol import text
 
 FILE = "exit.json"
 """Name inside the attempt's folder. It appears whole or not at all."""
+NO_ROOM_PAUSE = 0.5
+"""Seconds until a record that found a full disk is written again."""
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(slots=True)
@@ -83,14 +88,30 @@ def _remove(path: str) -> None:
 def write(folder: str, record: str) -> bool:
     """Put the record into the folder, which is made again when the job deleted it. False when that failed."""
     try:
-        try:
-            write_file(f"{folder}/{FILE}", record.encode("ascii"))
-        except FileNotFoundError:
-            os.makedirs(folder, mode=0o700)
-            write_file(f"{folder}/{FILE}", record.encode("ascii"))
+        _put(folder, record)
     except OSError:
         return False
     return True
+
+
+def write_late(folder: str, record: str) -> None:
+    """As `write`, for a record that found no room: waits until there is some, gives up on any other error."""
+    while True:
+        try:
+            _put(folder, record)
+            return
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                return
+        moment.pause(NO_ROOM_PAUSE)
+
+
+def _put(folder: str, record: str) -> None:
+    try:
+        write_file(f"{folder}/{FILE}", record.encode("ascii"))
+    except FileNotFoundError:
+        os.makedirs(folder, mode=0o700)
+        write_file(f"{folder}/{FILE}", record.encode("ascii"))
 
 
 def sync(folder: str) -> bool:
