@@ -121,6 +121,13 @@ def test_escaped_markdown_reads_as_it_was_written(text: str) -> None:
     assert rendered(f"x {code(text)}").text.strip() == f"x {text}"
 
 
+def test_a_log_cannot_close_the_fence_around_it() -> None:
+    lines = ["```", "`````", "<b>loud</b>"]
+    seen = rendered(markdown(summarise(material([sweep("s", [run("a", state="failed", last_lines=lines)])]))))
+    assert "b" not in seen.tags
+    assert "```\n`````\n<b>loud</b>\n" in seen.text
+
+
 def test_ordinary_text_stays_readable_in_the_source() -> None:
     assert escaped("train_loss=-0.5 (n=3) seed-1") == "train_loss=-0.5 (n=3) seed-1"
     assert escaped("-1.25") == "-1.25"
