@@ -43,7 +43,7 @@ from overnight.surfaces.http.workers import Workers
 
 ACTOR = "admin"
 """Whoever holds the home's first token."""
-QUICK_WORKERS = 8
+QUICK_WORKERS = 4
 """Threads for operations that only need the record; commits of all that wait together share one sync."""
 SLOW_WORKERS = 4
 """Threads for operations that ask git, drivers or the whole log: they must not keep the others waiting."""
@@ -85,7 +85,11 @@ class Application:
         except Exception as error:
             answer = self._failed(error, request_id)
         if answer is not None:
-            await send_answer(send, answer, ((b"x-request-id", request_id.encode()),))
+            try:
+                await send_answer(send, answer, ((b"x-request-id", request_id.encode()),))
+            except (OSError, RuntimeError) as error:
+                # The client went away while it was answered; what it asked is done, and its key finds the answer.
+                logger.info("request %s was not there any more: %s", request_id, error)
 
     def close(self) -> None:
         """End waiting requests and threads; repeatable."""

@@ -1,0 +1,43 @@
+"""A server of one home as a process: `python serve_home.py PORT`. SIGUSR1 makes its store lose trust in the disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from overnight import app
+from overnight.config import load
+from overnight.domain.errors import OvernightError
+from overnight.surfaces.http.server import serve
+
+
+def start(broken: Callable[[str], None]) -> app.Plane:
+    plane = app.start(load(os.environ), broken=broken)
+
+    def break_store(*_: object) -> None:
+        plane.context.store.broken = "the database could not be synced: test"  # type: ignore[misc]
+
+    signal.signal(signal.SIGUSR1, break_store)
+    return plane
+
+
+def main() -> int:
+    host, port = sys.argv[1], int(sys.argv[2])
+    try:
+        return serve(
+            start,
+            host,
+            port,
+            insecure_bind="--insecure-bind" in sys.argv,
+            trust_loopback="--trust-loopback" in sys.argv,
+            say=lambda text: print(text, flush=True),
+        )
+    except OvernightError as error:
+        print(f"error: {error.message}\nnext: {error.next_step}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
