@@ -26,5 +26,6 @@ def command(doors: Doors, first: str, second: str, as_json: bool) -> int:
     if as_json:
         screen.print_json(answer)
     else:
-        screen.print_pairs(answer.items())
+        for table in answer["tables"]:
+            screen.print_report_table(table)
     return 0

@@ -79,7 +79,7 @@ def print_runs(runs: list[dict[str, Any]]) -> None:
         )
         for run in runs
     ]
-    screen.print_table(("run", "name", "state", ">attempts", "started", "took", "because"), rows)
+    screen.print_table(("run", "name", "state", "attempts", "started", "took", "because"), rows, right=(3,))
 
 
 def because(it: dict[str, Any]) -> str:

@@ -57,7 +57,7 @@ def _tell_cells(answer: dict[str, Any]) -> None:
         for cell in cells[:SHOWN]
     ]
     print(f"campaign {screen.clean(answer['campaign'])}: {screen.plural(len(cells), 'run')}")
-    screen.print_table(("sweep", "run", ">gpus", "needs", "command"), rows)
+    screen.print_table(("sweep", "run", "gpus", "needs", "command"), rows, right=(2,))
     if len(cells) > SHOWN:
         print(f"and {len(cells) - SHOWN} more (all of them: --json)")
     _tell_blocked(cells)

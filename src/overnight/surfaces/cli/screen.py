@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -60,27 +60,26 @@ def state(name: str) -> Text:
     return Text(clean(name), style=COLOURS.get(name, ""))
 
 
-def print_table(header: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
+def print_table(
+    header: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None, right: Collection[int] = ()
+) -> None:
     """A table with texts cleaned; Rich's own Text cells stay as they are. Nothing is printed when it has no rows."""
     listed = list(rows)
     if not listed:
         return
-    out = console()
     if title:
         print_title(title)
-    out.print(table_of(header, listed))
+    console().print(table_of(header, listed, right=right))
 
 
-def table_of(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """A plain table: two spaces between columns, no lines."""
+def table_of(header: Sequence[str], rows: Iterable[Sequence[object]], *, right: Collection[int] = ()) -> Table:
+    """A plain table: two spaces between columns, no lines; the columns `right` hold numbers."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in header:
-        table.add_column(Text(name), overflow="fold", justify="right" if name.startswith(">") else "left")
-    for column in table.columns:
-        column.header = Text(str(column.header).removeprefix(">"))
+    for place, name in enumerate(header):
+        table.add_column(Text(clean(name)), overflow="fold", justify="right" if place in right else "left")
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text("" if cell is None else clean(cell)) for cell in row))
     return table
@@ -90,12 +89,11 @@ def print_report_table(report: Mapping[str, Any]) -> None:
     """A table of `overnight.reports` as the operations give it: marked rows stand out, the note comes below."""
     from rich.text import Text
 
-    header = [f">{name}" if place in report["right"] else name for place, name in enumerate(report["header"])]
     rows = [
         [Text(clean(cell), style="bold green") for cell in row] if place in report["marked"] else row
         for place, row in enumerate(report["rows"])
     ]
-    print_table(header, rows, title=report["title"])
+    print_table(report["header"], rows, title=report["title"], right=report["right"])
     if report["note"]:
         print(clean(report["note"]))
 

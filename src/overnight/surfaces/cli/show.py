@@ -104,9 +104,9 @@ def _run(it: dict[str, Any]) -> None:
         ("code", _code(frozen["code"])),
     ))  # fmt: skip
     screen.print_table(("run", "name", "state"), [_need(need) for need in it["needs"]], title="Needs")
-    header = (">attempt", "state", "because", ">code", ">signal", "started", "took", "devices", "folder")
-    screen.print_table(header, [_attempt(made) for made in it["attempts_made"]], title="Attempts")
-    screen.print_table(("metric", ">value"), sorted(it["results"].items()), title="Results")
+    header = ("attempt", "state", "because", "code", "signal", "started", "took", "devices", "folder")
+    screen.print_table(header, [_attempt(made) for made in it["attempts_made"]], title="Attempts", right=(0, 3, 4))
+    screen.print_table(("metric", "value"), sorted(it["results"].items()), title="Results", right=(1,))
     print(f"\nnext: overnight logs {it['id']}; overnight explain {it['id']}")
 
 

@@ -107,7 +107,7 @@ class LiveTable:
         from rich.text import Text
 
         rows = [_sweep_row(sweep) for sweep in standing.campaign["sweeps"]]
-        table = screen.table_of(("sweep", "", ">done", ">running", ">waiting", ">failed"), rows)
+        table = screen.table_of(("sweep", "", "done", "running", "waiting", "failed"), rows, right=range(2, 6))
         left = "" if standing.left is None or standing.over else f", about {screen.length(standing.left)} left"
         foot = [Text(f"{screen.length(standing.elapsed)} so far{left}", style="dim")]
         foot += [Text(screen.clean(reason), style="yellow") for reason in standing.reasons]
