@@ -13,7 +13,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from pydantic.fields import FieldInfo
+
 from overnight.domain.states import MACHINES, Machine
+from overnight.service.requests import Request
+from overnight.service.table import OPERATIONS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 MADE_FROM = (
@@ -23,6 +27,12 @@ MADE_FROM = (
 INTRODUCTION = """\
 A thing changes its state only by one of these arrows, in one guarded update that also writes the event `noun.arrow`
 to the log. The schema's `CHECK`s allow the same states, and `overnight verify-log` finds any other change."""
+
+
+OPERATIONS_INTRODUCTION = """\
+What can be asked of Overnight, over HTTP and through the client and the commands. `{id}` is an id, a unique prefix of
+one, or a campaign's name. Operations that change something take an `Idempotency-Key`: repeated, they give the first
+answer again. The whole description, with types and bounds, is at `/docs` and `/openapi.json` of a running server."""
 
 
 def states_page() -> str:
@@ -59,6 +69,36 @@ def _sentence(machine: Machine) -> str:
     return f"{begins} {ends}: only {_either(sorted(machine.reopening))}, asked for by a person or agent, leads out."
 
 
+def operations_page() -> str:
+    """`docs/operations.md`: the table of operations, and what each takes."""
+    head = "| operation | request | changes | does |\n|---|---|---|---|"
+    rows = [
+        f"| [`{it.name}`](#{it.name}) | `{it.method} {it.path}` | {'yes' if it.changes else ''} | {it.summary} |"
+        for it in OPERATIONS
+    ]
+    parts = [
+        "# Operations",
+        MADE_FROM.format(source="src/overnight/service/table.py and requests.py"),
+        OPERATIONS_INTRODUCTION,
+        "\n".join([head, *rows]),
+        *(f"## {it.name}\n\n{_fields(it.request)}" for it in OPERATIONS),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _fields(request: type[Request]) -> str:
+    """What a request holds, as a list."""
+    if not request.model_fields:
+        return "Takes nothing."
+    return "\n".join(_field(name, field) for name, field in request.model_fields.items())
+
+
+def _field(name: str, field: FieldInfo) -> str:
+    default = field.get_default(call_default_factory=True)
+    needed = "required" if field.is_required() else f"default `{default!r}`"
+    return f"- `{name}` ({needed}){': ' + field.description if field.description else ''}"
+
+
 def _either(names: tuple[str, ...] | list[str], word: str = "or") -> str:
     marked = [f"`{name}`" for name in names]
     return marked[0] if len(marked) == 1 else f"{', '.join(marked[:-1])} {word} {marked[-1]}"
@@ -87,7 +127,7 @@ def _lines(machine: Machine) -> Iterator[str]:
             yield f"{state} --> [*]"
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"states.md": states_page}
+PAGES: Mapping[str, Callable[[], str]] = {"states.md": states_page, "operations.md": operations_page}
 """File name under `docs/` -> what makes its text."""
 
 
