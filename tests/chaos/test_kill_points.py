@@ -15,11 +15,12 @@ from tests.chaos.plane import Gone, Plane, Refusal, eventually
 from tests.chaos.server import REFUSED, STOPPED
 from tests.chaos.strace import counted, end, injected, most_by_one_thread, spread
 
-AT_WORK = {"pwrite64": 16, "fdatasync": 14, "sendto": 8, "openat": 8, "mmap": 6}
+AT_WORK = {"pwrite64": 20, "fdatasync": 18, "sendto": 10, "openat": 8, "mmap": 4}
 """Points on a home that is in use: for each call how many."""
-FIRST_START = {"mkdir": 3, "rename": 2, "fsync": 4, "fdatasync": 5, "pwrite64": 8, "clone": 6, "ftruncate": 4}
+FIRST_START = {"mkdir": 2, "rename": 1, "fsync": 3, "fdatasync": 4, "pwrite64": 5, "clone": 4, "ftruncate": 2}
 """Points on a home that is made by this start."""
 LEAST_REACHED = 60
+RUNS_OF_A_WORK = 5
 GIVEN_UP_SECONDS = 20.0
 """A server that cannot write any more must have ended by then."""
 REACHED: list[str] = []
@@ -62,26 +63,30 @@ class Work:
         return [*self.expected(), self.answers["long"]["ids"][0]]
 
 
-def strike(plane: Plane, call: str, fault: str, work: Work) -> bool:
-    """Work under a tracer until it is done or the server died; then restart untraced. Whether it died."""
+def strike(plane: Plane, wrapper: Sequence[str], works: Sequence[Work]) -> bool:
+    """Start a server under a tracer and work until that is done or the server has died. Whether it died."""
     try:
-        plane.up(*injected(call, fault))
-        work.carry_out()
-        died = False
+        plane.up(*wrapper)
+        for work in works:
+            work.carry_out()
     except Gone:
-        died = True
-    if plane.server is not None:
-        end(plane)
+        return True
+    finally:
+        if plane.server is not None:
+            end(plane)
+    return False
+
+
+def check_all(plane: Plane, works: Sequence[Work], *, others: int = 0) -> None:
+    """Ask for everything once more, of a server that is not traced, and compare it with what the jobs did."""
     plane.up()
-    return died
-
-
-def check_all(plane: Plane, work: Work, *, runs: int) -> None:
-    work.carry_out()
-    assert check(plane, work.expected(), executors_killed=0).wrong == []
-    assert plane.run(work.answers["long"]["ids"][0])["state"] == "cancelled"
-    assert len(listed(plane.ask)) == runs
+    for work in works:
+        work.carry_out()
+        assert check(plane, work.expected(), executors_killed=0).wrong == [], work.name
+        assert plane.run(work.answers["long"]["ids"][0])["state"] == "cancelled"
+    assert len(listed(plane.ask)) == RUNS_OF_A_WORK * len(works) + others
     plane.assert_verified()
+    plane.assert_nobody_left()
 
 
 @pytest.fixture
@@ -105,19 +110,17 @@ def reach(plane: Plane, calls: Mapping[str, int], folder: Path) -> dict[str, lis
 
 @pytest.mark.timeout(300)
 def test_a_kill_at_any_call_of_a_server_at_work_loses_and_doubles_nothing(used: Plane, tmp_path: Path) -> None:
-    points = reach(used, AT_WORK, tmp_path)
-    runs = 1 + 5
-    for call, numbers in points.items():
-        for number in numbers:
-            work = Work(used, f"{call} {number}")
-            if strike(used, call, f"signal=SIGKILL:when={number}", work):
-                REACHED.append(work.name)
-            runs += 5
-            check_all(used, work, runs=runs)
-            end(used)
-    used.up()
-    used.assert_nobody_left()
-    used.assert_verified()
+    points = [(call, number) for call, numbers in reach(used, AT_WORK, tmp_path).items() for number in numbers]
+    works: list[Work] = []
+    unfinished: list[Work] = []
+    for call, number in points:
+        works.append(Work(used, f"{call} {number}"))
+        unfinished.append(works[-1])
+        if strike(used, injected(call, f"signal=SIGKILL:when={number}"), unfinished):
+            REACHED.append(works[-1].name)
+        else:
+            unfinished.clear()
+    check_all(used, works, others=1 + RUNS_OF_A_WORK)
 
 
 @pytest.mark.timeout(300)
@@ -128,11 +131,9 @@ def test_a_kill_at_any_call_of_a_first_start_leaves_a_home_that_starts(call: str
         folder.mkdir()
         plane = Plane(folder)
         try:
-            work = Work(plane, f"first start, {call} {number}")
-            if strike(plane, call, f"signal=SIGKILL:when={number}", work):
-                REACHED.append(work.name)
-            check_all(plane, work, runs=5)
-            plane.assert_nobody_left()
+            if strike(plane, injected(call, f"signal=SIGKILL:when={number}"), []):
+                REACHED.append(f"first start, {call} {number}")
+            check_all(plane, [Work(plane, "after it")])
         finally:
             plane.clean()
 
