@@ -27,7 +27,7 @@ def place_runs(session: Session, world: World) -> list[Claimed]:
     for name in sorted(world.reachable):
         free = free_devices(session, name)
         if free:
-            snapshot = Snapshot(lanes(session, len(free)), free)
+            snapshot = Snapshot(lanes(session, len(free)), free, well_devices(session, name))
             placements = place(snapshot, session.now)
             claimed += [made for made in (_claim(session, world, name, placement) for placement in placements) if made]
             _block_without_budget(session, snapshot, placements)
@@ -38,6 +38,12 @@ def free_devices(session: Session, target: str) -> tuple[FreeDevice, ...]:
     """What may be given now."""
     found = session.rows("devices_free", target=target, seen_since=session.now - FRESH_SECONDS)
     return tuple(FreeDevice(*row) for row in found)
+
+
+def well_devices(session: Session, target: str) -> tuple[FreeDevice, ...]:
+    """All that may be given some time, whoever has it now."""
+    found = [rows.device(row) for row in session.rows("devices_of", target=target)]
+    return tuple(FreeDevice(d.id, d.kind, d.position, d.memory_mib, d.name) for d in found if d.state == "healthy")
 
 
 def lanes(session: Session, depth: int) -> tuple[Lane, ...]:

@@ -70,6 +70,8 @@ class Snapshot:
 
     lanes: tuple[Lane, ...]
     free: tuple[FreeDevice, ...]
+    well: tuple[FreeDevice, ...] | None = None
+    """Every healthy device of the target, taken or not: what a run that waits may hope for. None = everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class _Room:
     """What is left while placements are made."""
 
     free: list[FreeDevice]
+    well: tuple[FreeDevice, ...] | None
     sweeps: dict[str, int] = field(default_factory=dict)
     campaigns: dict[str, int] = field(default_factory=dict)
     closed: set[str] = field(default_factory=set)
@@ -105,9 +108,10 @@ def place(snapshot: Snapshot, now: float) -> tuple[Placement, ...]:
 
     Bounds hold for the sum of what is live and what is placed here. A run that has waited for `PATIENCE` and does
     not fit
-    keeps the free devices of its kind for itself, so that a stream of small runs cannot starve it (I39).
+    keeps the free devices of its kind for itself, so that a stream of small runs cannot starve it (I39); one that
+    the target could never hold keeps nothing.
     """
-    room = _Room(list(snapshot.free))
+    room = _Room(list(snapshot.free), snapshot.well)
     placed: list[Placement] = []
     skipped: set[str] = set()
     for lane, head in _in_order(snapshot.lanes):
@@ -164,7 +168,8 @@ def _fit(lane: Lane, head: Head, room: _Room, now: float) -> list[FreeDevice] | 
     able = [device for device in room.free if suits(device.kind, device.memory_mib, lane.need)]
     if len(able) >= number:
         return sorted(able, key=lambda device: (device.memory_mib, device.position))[:number]
-    if now - head.created_at >= PATIENCE:
+    hope = room.well is None or sum(suits(it.kind, it.memory_mib, lane.need) for it in room.well) >= number
+    if hope and now - head.created_at >= PATIENCE:
         room.closed.add(kind)
     return None
 
