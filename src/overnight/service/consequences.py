@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from overnight.domain.reasons import Reason
 from overnight.domain.states import CAMPAIGN, FINAL_RUN, SWEEP
+from overnight.planner.judge import back_off
 from overnight.planner.waves import Standing, campaign_end, standing
 from overnight.store import campaigns
 from overnight.store.base import Session
@@ -18,6 +19,9 @@ from overnight.store.moves import move, move_runs
 
 AT_ONCE = 2_000
 """Runs released, blocked or woken by one pass at most; the next pass goes on."""
+
+SET_BACK_SECONDS = 600.0
+"""Back-offs that still last this long are compared with what they were, for the clock may have been set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +52,22 @@ def survey(session: Session) -> None:
     settle_sweeps(session, [row[0] for row in session.rows("sweeps_unsettled")])
     for row in session.rows("campaigns_active"):
         end_campaign(session, row[0])
+    _wake_set_back(session)
 
 
 def wake_due(session: Session) -> int:
     """Queue the runs whose back-off is over; returns how many."""
     due = [row[0] for row in session.rows("runs_due", now=session.now, limit=AT_ONCE)]
     return sum(move_runs(session, [run], "wake", subject=run) != [] for run in due)
+
+
+def _wake_set_back(session: Session) -> None:
+    """Queue runs that would wait longer than their back-off ever was: the wall clock was set back since (R18)."""
+    late = session.rows("runs_due_after", after=session.now + SET_BACK_SECONDS, limit=AT_ONCE)
+    for run_id, sweep_id, failures, not_before in late:
+        longest = back_off(campaigns.get_sweep(session, sweep_id).settings.retry, failures)
+        if not_before - session.now > longest:
+            move_runs(session, [run_id], "wake", subject=run_id)
 
 
 def _look_at_waiting(session: Session, sweep_id: str) -> None:

@@ -234,6 +234,11 @@ WHERE campaign_id = :campaign_id AND state IN ('failed', 'blocked', 'cancelled')
 -- name: runs_due
 SELECT id FROM runs INDEXED BY runs_delayed WHERE state = 'delayed' AND not_before <= :now ORDER BY not_before LIMIT :limit;
 
+-- name: runs_due_after
+-- Delayed runs whose back-off ends late: too late, when the wall clock was set back meanwhile.
+SELECT id, sweep_id, failures, not_before FROM runs INDEXED BY runs_delayed
+WHERE state = 'delayed' AND not_before > :after ORDER BY not_before DESC LIMIT :limit;
+
 -- name: runs_next_due
 SELECT min(not_before) FROM runs INDEXED BY runs_delayed WHERE state = 'delayed';
 
