@@ -87,7 +87,7 @@ def _queued(situation: Situation) -> Explanation:
 def _without_devices(situation: Situation) -> Explanation:
     need = situation.sweep.settings.need
     kind, number = kind_and_number(need)
-    suitable = [d for d in situation.devices if suits(d.kind, d.memory_mib, need)]
+    suitable = _of_the_largest([d for d in situation.devices if suits(d.kind, d.memory_mib, need)])
     noun = "GPU" if kind == "gpu" else "CPU slot"
     if len(suitable) < number:
         return Explanation(
@@ -105,6 +105,14 @@ def _without_devices(situation: Situation) -> Explanation:
         )
     ahead = f"; {situation.ahead} queued run{'s' if situation.ahead != 1 else ''} ahead" if situation.ahead else ""
     return Explanation("busy", f"every {noun} that suits is taken by other runs{ahead}", ("overnight status",))
+
+
+def _of_the_largest(devices: Sequence[Device]) -> list[Device]:
+    """Those of the target that has the most: a run never spreads over several."""
+    found: dict[str, list[Device]] = {}
+    for device in devices:
+        found.setdefault(device.target, []).append(device)
+    return max(found.values(), key=len, default=[])
 
 
 def _delayed(situation: Situation) -> Explanation:
