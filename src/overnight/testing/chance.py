@@ -1,0 +1,145 @@
+"""Where a simulation's luck is decided and counted: which faults happen, and which rare situations were reached."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+KINDS = (
+    "server_crash",
+    "server_crash_in_transaction",
+    "store_refuses_write",
+    "store_refuses_read",
+    "store_reply_lost",
+    "store_restored",
+    "clock_forward",
+    "clock_back",
+    "suspend",
+    "link_broken",
+    "partition",
+    "start_not_sent",
+    "start_cut_off",
+    "start_late",
+    "observe_unknown",
+    "observe_silent",
+    "stop_not_sent",
+    "stop_reply_lost",
+    "owned_unavailable",
+    "forget_lost",
+    "offers_unavailable",
+    "news_lost",
+    "news_late",
+    "news_twice",
+    "news_shuffled",
+    "runner_killed",
+    "launch_lost_with_runner",
+    "executor_killed",
+    "orphaned",
+    "host_reboot",
+    "record_lost_in_reboot",
+    "journal_lost_in_reboot",
+    "disk_full",
+    "start_failed",
+    "gpu_used_by_strangers",
+    "gpu_lost",
+    "gpu_fault",
+    "gpu_says_nothing",
+    "gpu_memory_lingers",
+    "job_killed_by_others",
+    "job_ignores_sigterm",
+    "job_ends_as_stop_arrives",
+    "reply_lost_to_actor",
+)
+"""Every kind of fault that can be injected."""
+
+SOMETIMES = (
+    "stale_token_refused",
+    "second_live_attempt_refused",
+    "late_start_adopted",
+    "uncertain_start_not_repeated",
+    "uncertain_start_sent_again",
+    "stranger_stopped",
+    "over_attempt_stopped_again",
+    "cancelled_before_start",
+    "cancelled_while_launching",
+    "success_while_cancelling",
+    "ended_while_server_was_down",
+    "ended_twice_told",
+    "dead_without_record",
+    "retry_of_blocked",
+    "dependants_released",
+    "dependants_blocked",
+    "budget_blocked",
+    "answer_replayed",
+    "resubmission_resumed",
+    "gpu_waited_for_its_memory",
+    "device_restored",
+    "clock_back_while_delayed",
+)
+"""Situations that enough simulations must reach, or they prove little."""
+
+
+@dataclass(slots=True)
+class Chance:
+    """One seed's luck. `rates` says how likely each kind is when there is an occasion; nothing happens once `calm`."""
+
+    rng: random.Random
+    rates: Mapping[str, float]
+    calm: bool = False
+    faults: Counter[str] = field(default_factory=Counter)
+    reached: Counter[str] = field(default_factory=Counter)
+    trace: list[str] | None = None
+    """What happened, line by line, when somebody wants to read it."""
+
+    def hits(self, kind: str) -> bool:
+        """Whether the fault of this kind happens on this occasion; counts it."""
+        rate = self.rates.get(kind, 0.0)
+        if self.calm or not rate or self.rng.random() >= rate:
+            return False
+        self.faults[kind] += 1
+        self.say(f"! {kind}")
+        return True
+
+    def meet(self, situation: str) -> None:
+        """Note that a rare situation was reached."""
+        self.reached[situation] += 1
+
+    def say(self, line: str) -> None:
+        """Keep a line of the trace."""
+        if self.trace is not None:
+            self.trace.append(line)
+
+
+def rates_for(rng: random.Random) -> dict[str, float]:
+    """How likely each kind of fault is in one simulation: most kinds are rare or absent, some come often."""
+    weather = rng.choice((0.3, 1.0, 1.0, 2.5))
+    return {kind: weather * rng.choice(_USUAL.get(kind, (0.0, 0.02, 0.1))) for kind in KINDS}
+
+
+_USUAL: Mapping[str, tuple[float, ...]] = {
+    "server_crash": (0.0, 0.01, 0.03),
+    "server_crash_in_transaction": (0.0, 0.01, 0.03),
+    "store_refuses_write": (0.0, 0.01, 0.05),
+    "store_refuses_read": (0.0, 0.003, 0.01),
+    "store_reply_lost": (0.0, 0.005, 0.02),
+    "store_restored": (0.0, 0.0, 0.0, 0.02),
+    "clock_forward": (0.0, 0.0, 0.02),
+    "clock_back": (0.0, 0.0, 0.02),
+    "suspend": (0.0, 0.0, 0.02),
+    "host_reboot": (0.0, 0.0, 0.02),
+    "runner_killed": (0.0, 0.01, 0.04),
+    "executor_killed": (0.0, 0.01, 0.04),
+    "link_broken": (0.0, 0.01, 0.05),
+    "partition": (0.0, 0.0, 0.03),
+    "job_killed_by_others": (0.0, 0.02),
+    "job_ends_as_stop_arrives": (0.2, 0.5),
+    "job_ignores_sigterm": (0.1, 0.3),
+    "orphaned": (0.3,),
+    "launch_lost_with_runner": (0.3,),
+    "record_lost_in_reboot": (0.3,),
+    "journal_lost_in_reboot": (0.2,),
+    "gpu_memory_lingers": (0.0, 0.2, 0.5),
+}
+"""Rates where the usual choice does not fit: the occasion is frequent, or the damage great."""

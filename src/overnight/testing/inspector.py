@@ -1,0 +1,302 @@
+"""Compares what the server wrote with what it may write, and with what truly happened on the hosts."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from overnight.domain.nouns import Event
+from overnight.domain.states import LIVE_ATTEMPT, LIVE_RUN
+from overnight.store import campaigns
+from overnight.store.base import Session, Store
+from overnight.store.lives import Rules, Violation
+from overnight.store.projection import Projection
+from overnight.store.verify import Audit
+from overnight.testing.chance import Chance
+from overnight.testing.host import Entry, FakeHost
+from overnight.testing.machine import Process
+
+
+class Broken(AssertionError):
+    """An invariant does not hold."""
+
+
+@dataclass(slots=True)
+class Limits:
+    """What a campaign may use."""
+
+    attempts: int | None
+    parallel: int | None
+
+
+class WatchedProjection(Projection):
+    """A projection that lets somebody else look at each event as well."""
+
+    def __init__(self, rules: Rules, inspector: Inspector) -> None:
+        super().__init__(rules)
+        self._inspector = inspector
+
+    def apply(self, event: Event) -> list[Violation]:
+        """See `Projection.apply`."""
+        found = super().apply(event)
+        self._inspector.see(event)
+        return found
+
+
+@dataclass(slots=True)
+class Inspector:
+    """Knows the truth. `look` after each turn; the hooks `started` and `stopping` at once."""
+
+    store: Store
+    """The true one: looking must not cause trouble."""
+    chance: Chance
+    hosts: Mapping[str, FakeHost]
+    audit: Audit = field(default_factory=Audit)
+    acknowledged: set[str] = field(default_factory=set)
+    """Runs whose submission was answered."""
+    asked: set[str] = field(default_factory=set)
+    """Runs that are being cancelled by somebody right now."""
+    forgiven: int = 0
+    """Fences up to this one were given out before the record went back to an older copy."""
+    highest: int = 0
+    """The highest token ever claimed, on every copy of the record."""
+    restored_at: float = -1.0
+    _stoppable: set[str] = field(default_factory=set)
+    """Attempts whose end somebody asked for."""
+    _campaign_of: dict[str, str | None] = field(default_factory=dict)
+    _limits: dict[str, Limits] = field(default_factory=dict)
+    _parallel: dict[str, int | None] = field(default_factory=dict)
+    _claims: Counter[str] = field(default_factory=Counter)
+    _session: Session | None = None
+    _known: int = 0
+    """Events up to this one were looked at on an earlier copy of the record."""
+
+    def __post_init__(self) -> None:
+        self._follow_anew()
+
+    def _follow_anew(self) -> None:
+        self.audit = Audit()
+        self.audit.projection = WatchedProjection(self.audit._rules, self)
+        self._claims.clear()
+
+    @property
+    def projection(self) -> Projection:
+        """What the log says, as far as it was read."""
+        return self.audit.projection
+
+    def restored(self, store: Store, acknowledged: set[str], now: float) -> None:
+        """The record is an older copy now: what was given out since must not come again."""
+        self.store, self.acknowledged, self.restored_at = store, acknowledged, now
+        self.forgiven = max(self.forgiven, self.highest)
+        self._follow_anew()
+        self._known = int(store.read(lambda session: session.value("event_head") or 0))
+        self.look()
+
+    def look(self, *, tables: bool = False) -> None:
+        """Read the new events; raises Broken for what they break, and with `tables` for what the tables say else."""
+
+        def check(session: Session) -> list[Violation]:
+            self._session = session
+            found = list(self.audit.follow(session))
+            return found + list(self.audit.compare(session)) if tables else found
+
+        found = self.store.read(check)
+        self._session = None
+        if found:
+            raise Broken("; ".join(f"{it.invariant} {it.subject}: {it.sentence} (event {it.seq})" for it in found[:5]))
+        lost = self.acknowledged - self.projection.runs.keys()
+        if lost:
+            raise Broken(f"acknowledged runs are gone: {sorted(lost)[:3]}")
+
+    def runs_of(self, thing: str) -> set[str]:
+        """The runs of whatever an id names."""
+        runs = self.projection.runs
+        if thing in runs:
+            return {thing}
+        sweeps = {thing} | {sweep for sweep, campaign in self._campaign_of.items() if campaign == thing}
+        return {run for run, life in runs.items() if life.sweep in sweeps}
+
+    # What the log says
+
+    def see(self, event: Event) -> None:
+        """One event, after the projection took it in."""
+        if event.kind == "campaign.create":
+            self._limit(event.subject)
+        elif event.kind == "sweep.create":
+            self._campaign_of[event.subject] = event.payload["campaign"]
+            session = self._reading()
+            self._parallel[event.subject] = campaigns.get_sweep(session, event.subject).settings.parallel
+        elif event.kind == "run.claim":
+            self._claimed(event)
+        if event.seq > self._known:
+            if self.chance.trace is not None:
+                self.chance.say(f"  {event.seq} {event.actor}: {event.kind} {event.subject} {dict(event.payload)}")
+            self._weigh(event)
+
+    def _reading(self) -> Session:
+        assert self._session is not None, "events are looked at while the log is read"
+        return self._session
+
+    def _limit(self, campaign_id: str) -> None:
+        found = campaigns.get(self._reading(), campaign_id)
+        self._limits[campaign_id] = Limits(found.budget.attempts, found.parallel)
+
+    def _claimed(self, event: Event) -> None:
+        projection = self.projection
+        sweep = projection.runs[event.subject].sweep
+        campaign = self._campaign_of[sweep]
+        if event.seq > self._known:
+            if event.payload["token"] <= self.highest:
+                raise Broken(f"I8: the token {event.payload['token']} comes again ({event.payload['attempt']})")
+            self.highest = event.payload["token"]
+            if projection.sweeps[sweep].gate == "paused":
+                raise Broken(f"{event.subject} was started although its sweep is paused")
+        self._within(f"sweep {sweep}", [sweep], self._parallel[sweep])
+        if campaign is None:
+            return
+        self._claims[campaign] += 1
+        limits = self._limits[campaign]
+        if projection.campaigns[campaign].gate == "paused":
+            raise Broken(f"{event.subject} was started although its campaign is paused")
+        if limits.attempts is not None and self._claims[campaign] > limits.attempts:
+            raise Broken(f"campaign {campaign} made {self._claims[campaign]} attempts of {limits.attempts}")
+        sweeps = [it for it, owner in self._campaign_of.items() if owner == campaign]
+        self._within(f"campaign {campaign}", sweeps, limits.parallel)
+
+    def _within(self, noun: str, sweeps: Iterable[str], parallel: int | None) -> None:
+        if parallel is not None:
+            live = sum(self.projection.tallies[sweep][state] for sweep in sweeps for state in LIVE_RUN)
+            if live > parallel:
+                raise Broken(f"{noun} runs {live} at once, {parallel} are allowed")
+
+    def _weigh(self, event: Event) -> None:
+        """Compare an event with the truth."""
+        if event.kind in {"attempt.exit", "attempt.lose", "attempt.refuse"}:
+            self._over(event)
+        elif event.kind == "attempt.order_stop":
+            if event.payload["run"] not in self.asked:
+                raise Broken(f"I17: nobody asked for the end of {event.subject}")
+            self._stoppable.add(event.subject)
+            if not self._processes(event.subject, self.projection.attempts[event.subject].fence):
+                self.chance.meet("cancelled_while_launching")
+        elif event.kind == "run.succeed":
+            self._succeeded(event)
+        elif event.kind == "run.release":
+            self.chance.meet("dependants_released")
+        elif event.kind == "run.block":
+            self.chance.meet("budget_blocked" if event.payload["reason"] == "budget" else "dependants_blocked")
+        elif event.kind == "device.restore":
+            self.chance.meet("device_restored")
+
+    def _processes(self, attempt: str, fence: int) -> list[Process]:
+        return [
+            process
+            for host in self.hosts.values()
+            for process in host.machine.history
+            if (process.attempt, process.fence) == (attempt, fence)
+        ]
+
+    def _over(self, event: Event) -> None:
+        """An attempt that ended on record has ended in truth, as the record says."""
+        processes = self._processes(event.subject, event.token)
+        if any(process.ended is None for process in processes):
+            raise Broken(f"I9, I17: {event.kind} of {event.subject}, whose process lives")
+        if event.kind == "attempt.refuse":
+            self.chance.meet("cancelled_before_start")
+            if processes:
+                raise Broken(f"I17: {event.subject} is said never to have been started, but it was")
+        if event.kind == "attempt.exit" and processes:
+            last = processes[-1]
+            code = last.behaviour.code if last.cause == "itself" else None
+            if code != event.payload["code"]:
+                raise Broken(f"{event.subject} ended with {code}, the record says {event.payload['code']}")
+
+    def _succeeded(self, event: Event) -> None:
+        attempt = event.payload["attempt"]
+        processes = self._processes(attempt, event.token)
+        declared = json.loads(self._reading().value("run_config", id=event.subject))["outputs"]
+        last = processes[-1] if processes else None
+        if last is None or last.cause != "itself" or last.behaviour.code != 0:
+            raise Broken(f"I12: {event.subject} succeeded, but {attempt} did not end with code 0")
+        if declared and not last.behaviour.output:
+            raise Broken(f"I25: {event.subject} succeeded without the outputs of {attempt}")
+        if attempt in self._stoppable:
+            self.chance.meet("success_while_cancelling")
+
+    # What happens on hosts
+
+    def started(self, process: Process) -> None:
+        """A process began: nothing else of its run may live, its devices must be its own, and it must be wanted."""
+        self.look()
+        for host in self.hosts.values():
+            for other in host.machine.live:
+                if other is not process:
+                    self._apart(process, other)
+        self._clean(process)
+        if process.fence > self.forgiven:
+            self._wanted(process)
+
+    def _apart(self, process: Process, other: Process) -> None:
+        if other.started < self.restored_at:
+            return  # nobody can know of it before its host was asked
+        if other.run == process.run:
+            raise Broken(f"I10: {process.attempt} was started while {other.attempt} lives")
+        mine = self.projection.attempts.get(process.attempt)
+        its = self.projection.attempts.get(other.attempt)
+        shared = set(process.gpus) & set(other.gpus) if process.boot_id == other.boot_id else set()
+        if mine and its and mine.fence == process.fence and its.fence == other.fence:
+            shared |= set(mine.devices) & set(its.devices)
+        if shared:
+            raise Broken(f"I18: {process.attempt} was started on {sorted(shared)} of {other.attempt}")
+
+    def _clean(self, process: Process) -> None:
+        for host in self.hosts.values():
+            if host.machine.boot_id != process.boot_id:
+                continue
+            for gpu in host.machine.used_by(process):
+                dirty = gpu.dirty_until > host.machine.clock.true and not gpu.silent_until
+                if dirty and process.fence > self.forgiven:
+                    raise Broken(f"I20: {process.attempt} was started on {gpu.uuid}, whose memory is not back")
+
+    def _wanted(self, process: Process) -> None:
+        attempt = self.projection.attempts.get(process.attempt)
+        if attempt is None or attempt.fence != process.fence:
+            raise Broken(f"{process.attempt} was started without a claim on record")
+        if attempt.state not in LIVE_ATTEMPT:
+            raise Broken(f"I15: {process.attempt} was started although it is {attempt.state} on record")
+        expected = {device.rpartition("/")[2] for device in attempt.devices if "/slot" not in device}
+        if expected != set(process.gpus):
+            raise Broken(f"I18: {process.attempt} sees {process.gpus}, it was given {sorted(expected)}")
+        unmet = self.store.read(lambda session: self._unmet(session, process.run))
+        if unmet:
+            raise Broken(f"I14: {process.attempt} was started, but {unmet[0]} never succeeded")
+
+    def _unmet(self, session: Session, run_id: str) -> list[str]:
+        return [run for run in self.needed(session, run_id) if not self._truly_succeeded(session, run)]
+
+    def needed(self, session: Session, run_id: str) -> list[str]:
+        """Every run that must have succeeded before this one starts."""
+        needed: list[str] = [row[0] for row in session.rows("run_needs", run_id=run_id)]
+        for (sweep,) in session.rows("sweep_needs", id=session.rows("run_standing", id=run_id)[0][1]):
+            needed += [row[0] for row in session.rows("runs_of_sweep", sweep_id=sweep, after=0, limit=10_000)]
+        return needed
+
+    def _truly_succeeded(self, session: Session, run: str) -> bool:
+        declared = json.loads(session.value("run_config", id=run))["outputs"]
+        return any(
+            process.run == run
+            and process.cause == "itself"
+            and process.behaviour.code == 0
+            and (process.behaviour.output or not declared)
+            for host in self.hosts.values()
+            for process in host.machine.history
+        )
+
+    def stopping(self, entry: Entry) -> None:
+        """A stop order reaches an attempt: somebody must have asked for it, or the record must have gone back."""
+        self.look()
+        fence = entry.launch.fence
+        if fence > self.forgiven and entry.launch.attempt not in self._stoppable:
+            raise Broken(f"I17: a healthy job is killed: {entry.launch.attempt}, nobody asked for it")

@@ -1,0 +1,207 @@
+"""A target in front of a fake host that lies as a network does, within what `targets.base` promises.
+
+It loses requests and answers, tells late, twice, in another order or never, and does not know. What it never does is to
+call an attempt absent whose start is still under way: orders of an earlier connection are read or gone before the next
+one gets its first answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from overnight.domain.errors import Unavailable
+from overnight.targets.base import Absent, Alive, Ended, Evidence, Handle, Launch, News, Offer, Refused, Seen, Unknown
+from overnight.testing.chance import Chance
+from overnight.testing.host import FakeHost, Wire
+
+NEWS_LOSS_HEALS = 3600.0
+"""Seconds by which the latest news are late."""
+
+
+@dataclass(slots=True, eq=False)
+class FakeTarget:
+    """The server's end of the connection. It dies with the server; the host stays."""
+
+    host: FakeHost
+    chance: Chance
+    session: Callable[[int], int]
+    """As `LocalTarget`'s: a number above all given before and above the argument."""
+    point: Callable[[str], None]
+    """Called before and after each effect: the server may die there, and others may act."""
+    generation: int = 0
+    woken: bool = False
+    partitioned_until: float = 0.0
+    _inbox: list[tuple[float, News]] = field(default_factory=list)
+    _open: bool = False
+    _told: set[tuple[str, str]] = field(default_factory=set)
+
+    @property
+    def name(self) -> str:
+        """See `Target.name`."""
+        return self.host.machine.name
+
+    @property
+    def _now(self) -> float:
+        return self.host.machine.clock.true
+
+    def offers(self) -> list[Offer]:
+        """See `Target.offers`."""
+        self.point("offers")
+        if self.chance.hits("offers_unavailable"):
+            raise Unavailable("the driver does not answer")
+        return self.host.offers()
+
+    def start(self, launches: Sequence[Launch]) -> None:
+        """See `Target.start`."""
+        self.point("start")
+        self._connected()
+        if self.chance.hits("start_not_sent"):
+            raise Unavailable("nothing was sent")
+        late = self.chance.hits("start_late")
+        delay = self.chance.rng.choice((0.05, 1.0, 25.0)) if late else 0.0
+        fences = {launch.attempt: launch.fence for launch in launches}
+        wire = Wire(self._now + delay, tuple(launches), lambda refused: self._answered(fences, refused))
+        self.host.wires.append(wire)
+        if self.chance.hits("start_cut_off"):
+            self.lose()
+        elif not delay:
+            self.host.read(wire)
+        self.point("started")
+
+    def _answered(self, fences: Mapping[str, int], refused: Mapping[str, str]) -> None:
+        for attempt, why in refused.items():
+            seen = Refused(why) if why == "bad_launch" else Unknown(why)
+            self._inbox.append((self._now, News(attempt, fences[attempt], seen)))
+            self.woken = True
+
+    def observe(self, handles: Sequence[Handle]) -> dict[str, Seen]:
+        """See `Target.observe`."""
+        if not handles:
+            return {}
+        self.point("observe")
+        try:
+            self._connected()
+        except Unavailable as error:
+            return {handle.attempt: Unknown(str(error)) for handle in handles}
+        if self.chance.hits("observe_unknown"):
+            if self.chance.rng.random() < 0.5:
+                self.lose()
+            return {handle.attempt: Unknown("no answer came") for handle in handles}
+        self.host.read_all()
+        seen = {handle.attempt: self.host.observe(handle) for handle in handles}
+        for attempt in list(seen):
+            if self.chance.hits("observe_silent"):
+                seen[attempt] = Unknown("the folder cannot be read")
+        self._note(handles, seen)
+        self.point("observed")
+        return seen
+
+    def _note(self, handles: Sequence[Handle], seen: Mapping[str, Seen]) -> None:
+        for handle in handles:
+            what = seen[handle.attempt]
+            if handle.boot_id is None and isinstance(what, Alive | Ended):
+                self.chance.meet("late_start_adopted")
+            elif isinstance(what, Absent):
+                self.chance.meet("uncertain_start_sent_again")
+
+    def stop(self, handle: Handle, grace: float, reason: str) -> None:
+        """See `Target.stop`."""
+        self.point("stop")
+        self._connected()
+        if self.chance.hits("stop_not_sent"):
+            raise Unavailable("nothing was sent")
+        self.host.read_all()
+        entry = self.host.entries.get(handle.attempt)
+        if entry is not None and not entry.final and reason != "cancelled":
+            self.chance.meet("stranger_stopped" if reason == "not on record" else "over_attempt_stopped_again")
+        self.host.stop(handle.attempt, grace)
+        if self.chance.hits("stop_reply_lost"):
+            raise Unavailable("no answer came")
+        self.point("stopped")
+
+    def owned(self) -> list[Handle]:
+        """See `Target.owned`."""
+        self.point("owned")
+        self._connected()
+        if self.chance.hits("owned_unavailable"):
+            raise Unavailable("no answer came")
+        self.host.read_all()
+        return self.host.owned()
+
+    def forget(self, attempts: Sequence[str]) -> None:
+        """See `Target.forget`."""
+        self.point("forget")
+        if self._open and not self.chance.hits("forget_lost"):
+            self.host.read_all()
+            self.host.forget(attempts)
+
+    def news(self) -> list[News]:
+        """See `Target.news`."""
+        self.woken = False
+        due = [item for item in self._inbox if item[0] <= self._now]
+        self._inbox = [item for item in self._inbox if item[0] > self._now]
+        told = [news for _, news in due]
+        if len(told) > 1 and self.chance.hits("news_shuffled"):
+            self.chance.rng.shuffle(told)
+        for news in told:
+            if isinstance(news.seen, Ended):
+                mark = (news.attempt, str(news.fence))
+                if mark in self._told:
+                    self.chance.meet("ended_twice_told")
+                self._told.add(mark)
+        return told
+
+    def evidence(self, folder: str, workdir: str, outputs: Sequence[str], record: Mapping[str, Any]) -> Evidence:  # noqa: ARG002
+        """See `Files.evidence`: the outputs are there or not, as the process left them."""
+        wanted = (record["attempt"], record["fence"])
+        found = [it for it in self.host.machine.history if (it.attempt, it.fence) == wanted]
+        there = bool(found) and found[-1].behaviour.output
+        return Evidence({"loss": float(len(found))} if found else {}, () if there else tuple(outputs))
+
+    def log(self, folder: str, offset: int, limit: int) -> tuple[bytes, int]:  # noqa: ARG002
+        """See `Files.log`: nothing was ever written."""
+        return b"", 0
+
+    def next_due(self) -> float:
+        """When late news arrive."""
+        return min((due for due, _ in self._inbox), default=float("inf"))
+
+    def lose(self) -> None:
+        """The connection breaks. Orders under way are read some time, or never."""
+        if self._open:
+            self._open = False
+            self.host.hear = None
+            for wire in self.host.wires:
+                wire.answered = None
+            self.generation += 1
+            self.woken = True
+
+    def _connected(self) -> None:
+        if self._open and self.host.hear is not None:
+            return
+        self._open = False
+        if self.partitioned_until > self._now:
+            raise Unavailable("the host cannot be reached")
+        if not self.host.runner_up:
+            self.host.start_runner()
+        if not self.host.hello(self.session(0)):
+            self.host.hello(self.session(self.host.session))
+        for wire in list(self.host.wires):
+            if self.chance.rng.random() < 0.5:
+                self.host.read(wire)
+        self.host.wires.clear()
+        self._open = True
+        self.host.hear = self._hear
+        self.generation += 1
+
+    def _hear(self, news: News) -> None:
+        if self.chance.hits("news_lost"):
+            return
+        late = self.chance.hits("news_late")
+        delay = self.chance.rng.choice((0.5, 30.0, NEWS_LOSS_HEALS)) if late else 0.0
+        self._inbox.append((self._now + delay, news))
+        if self.chance.hits("news_twice"):
+            self._inbox.append((self._now + self.chance.rng.choice((0.0, 40.0, NEWS_LOSS_HEALS)), news))
+        self.woken = True
