@@ -17,6 +17,8 @@ from overnight.service.requests import Request
 from overnight.service.table import BY_NAME, Operation
 from overnight.service.views import View
 
+MOST_LISTED = 1_000
+"""Errors of one request that are looked at; of more only the number is told."""
 LONGEST_PLACE = 200
 """Characters of a field's path that an error repeats: its names come from the request."""
 
@@ -49,6 +51,13 @@ def parse_json(operation: Operation, text: bytes) -> Request:
 
 
 def _refusal(operation: Operation, error: ValidationError) -> InvalidRequest:
+    if error.error_count() > MOST_LISTED:
+        # Only to list them would keep everybody else waiting for seconds.
+        return InvalidRequest(
+            f"{error.error_count()} fields are wrong",
+            place=operation.name,
+            next_step="Correct the fields and ask again.",
+        )
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part) for part in first["loc"])[:LONGEST_PLACE] or operation.name
     return InvalidRequest(f"{place}: {first['msg']}", place=place, next_step="Correct the field and ask again.")
