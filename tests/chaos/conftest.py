@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.plane import Plane
+from tests.chaos.plane import HttpServer, Plane
 
 FIGURES = pytest.StashKey[dict[str, Mapping[str, Any]]]()
 
@@ -14,6 +14,17 @@ FIGURES = pytest.StashKey[dict[str, Mapping[str, Any]]]()
 def plane(tmp_path: Path) -> Iterator[Plane]:
     """A home with 4 slots and a server on it; everything that it started is ended with the test."""
     made = Plane(tmp_path)
+    try:
+        made.up()
+        yield made
+    finally:
+        made.clean()
+
+
+@pytest.fixture
+def http_plane(tmp_path: Path) -> Iterator[Plane]:
+    """As `plane`, with `overnight up` as its server."""
+    made = Plane(tmp_path, kind=HttpServer)
     try:
         made.up()
         yield made

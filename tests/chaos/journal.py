@@ -65,7 +65,7 @@ class Client:
     acknowledged: dict[str, Ending] = field(default_factory=dict)
     """Run id -> how it must end."""
     repeated: int = 0
-    """Requests whose first answer was lost with the server."""
+    """Requests that were given up and made again (the package's own client repeats many of them by itself)."""
     failed: BaseException | None = None
     _finish: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None

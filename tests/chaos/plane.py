@@ -13,8 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from overnight.domain.errors import OvernightError, Unreachable
 from overnight.domain.states import FINAL_RUN
 from overnight.runner import cgroup, identity, processes
+from overnight.surfaces.client import Client
 from tests.runner.harness import wait_until
 
 PATIENCE = 60.0
@@ -47,7 +49,7 @@ class Refusal(Exception):
 
 
 class Server:
-    """One server process. Its answers are acknowledgements."""
+    """One server process, asked over its stdin. Its answers are acknowledgements."""
 
     def __init__(self, home: Path, *wrapper: str) -> None:
         """`wrapper` is a command in front, such as strace. Raises Gone when it ends before it is ready."""
@@ -55,25 +57,34 @@ class Server:
         self._turn = threading.Lock()
         with (home.parent / "server.stderr").open("ab") as errors:
             self.process = subprocess.Popen(
-                [*wrapper, sys.executable, "-m", "tests.chaos.server", str(home)],
+                [*wrapper, *self._command(home)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 cwd=ROOT,
+                env={**os.environ, "OVERNIGHT_HOME": str(home)},
                 start_new_session=True,
             )
         try:
-            self.pid = int(self._hear()["ready"])
+            self._greet(self._hear())
         except Gone as gone:
             gone.code = self.reap()
             raise
+        self.pid = int((home / "server.lock").read_text(encoding="ascii").split()[0])
         self.ready_after = time.monotonic() - began
+
+    def _command(self, home: Path) -> list[str]:
+        return [sys.executable, "-m", "tests.chaos.server", str(home)]
+
+    def _greet(self, line: bytes) -> None:
+        """Take in the line that says that it is ready."""
+        assert "ready" in json.loads(line)
 
     def ask(self, name: str, *, key: str | None = None, **fields: Any) -> dict[str, Any]:
         """Perform an operation. Raises Refusal, or Gone."""
         with self._turn:
             self._say(json.dumps({"name": name, "fields": fields, "key": key}).encode() + b"\n")
-            message = self._hear()
+            message = json.loads(self._hear())
         if "error" in message:
             raise Refusal(message["error"]["code"], message["error"]["message"])
         answer: dict[str, Any] = message["answer"]
@@ -89,13 +100,12 @@ class Server:
         except OSError as error:
             raise Gone(str(error)) from error
 
-    def _hear(self) -> dict[str, Any]:
+    def _hear(self) -> bytes:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line.endswith(b"\n"):
             raise Gone("the server has ended")
-        message: dict[str, Any] = json.loads(line)
-        return message
+        return line
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
@@ -114,15 +124,41 @@ class Server:
         return code
 
 
+class HttpServer(Server):
+    """`overnight up` on a port that its home keeps, asked by the client of the package."""
+
+    def _command(self, home: Path) -> list[str]:
+        (home.parent / "port").touch()
+        port = (home.parent / "port").read_text(encoding="ascii") or "0"
+        self._home = home
+        return [sys.executable, "-m", "overnight", "up", "--port", port]
+
+    def _greet(self, line: bytes) -> None:
+        word, _, url = line.decode().strip().partition(" ")
+        assert word == "ready"
+        (self._home.parent / "port").write_text(url.rpartition(":")[2], encoding="ascii")
+        self.client = Client(url, (self._home / "token").read_text(encoding="ascii").strip())
+
+    def ask(self, name: str, *, key: str | None = None, **fields: Any) -> dict[str, Any]:
+        """See `Server.ask`."""
+        try:
+            return self.client.call(name, key=key, **fields)
+        except Unreachable as error:
+            raise Gone(str(error)) from error
+        except OvernightError as error:
+            raise Refusal(error.code, str(error)) from error
+
+
 class Plane:
     """A home, its server, its runner, and the marks that jobs leave outside of the home."""
 
-    def __init__(self, folder: Path, *, slots: int = 4, home: Path | None = None) -> None:
+    def __init__(self, folder: Path, *, slots: int = 4, home: Path | None = None, kind: type[Server] = Server) -> None:
         self.home = home or folder / "home"
         self.home.mkdir(mode=0o700, exist_ok=True)
         self.marks = folder / "marks"
         self.marks.mkdir()
         self.state_dir = self.home / "runner"
+        self.kind = kind
         self.ready: list[float] = []
         """Seconds that each start took."""
         self.configure(slots)
@@ -135,7 +171,7 @@ class Plane:
     def up(self, *wrapper: str) -> Server:
         """Start a server; raises Gone when it ends before it is ready."""
         self.server = None
-        self.server = Server(self.home, *wrapper)
+        self.server = self.kind(self.home, *wrapper)
         self.ready.append(self.server.ready_after)
         return self.server
 
