@@ -19,7 +19,9 @@ demo: setup ## run the example campaign for real and leave demo/summary.md and d
 	@tools/demo.sh
 
 test: setup ## every test that this machine can run; ARGS="-k word" for some of them
-	$(VENV_PYTHON) -m pytest $(ARGS)
+	@[ -n "$(ARGS)" ] || $(VENV_PYTHON) -m pytest -q tests/planner tests/domain --cov=overnight.planner --cov=overnight.domain \
+		--cov-branch --cov-report=term:skip-covered --cov-fail-under=100
+	$(VENV_PYTHON) -m pytest $(or $(ARGS),--ignore=tests/planner --ignore=tests/domain)
 
 check: setup ## lint, format, types, import contracts, generated docs
 	@tools/check.sh
