@@ -89,7 +89,8 @@ def test_kills_under_load_lose_nothing_and_double_nothing(
     slowest = max(plane.ready)
     record_chaos("kills_under_load", {
         "seed": SEED, "kills": dict(storm.kills), "executors": storm.executors, "runs": tally.runs,
-        "executions": tally.executions, "requests_repeated": client.repeated, "slowest_ready_seconds": round(slowest, 3),
+        "executions": tally.executions, "requests_repeated": client.repeated,
+        "slowest_ready_seconds": round(slowest, 3),
     })  # fmt: skip
     assert tally.wrong == []
     assert set(listed(plane.ask)) == set(client.acknowledged), "a repeated request made further runs"
