@@ -87,6 +87,19 @@ def test_lines_come_at_changes_and_at_most_once_a_second(capsys: pytest.CaptureF
     assert [line[:11] for line in capsys.readouterr().out.splitlines()] == ["1 of 4 done", "2 of 4 done", "4 of 4 done"]
 
 
+def test_why_nothing_runs_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Hand()
+    lines = Lines(clock)
+    for moment, reasons in (
+        (0.0, ()),
+        (5.0, ("s is queued: it needs a GPU",)),
+        (10.0, ("s is queued: it needs a GPU",)),
+    ):
+        clock.now = moment
+        lines.show(standing(reasons=reasons))
+    assert capsys.readouterr().out.count("it needs a GPU") == 1
+
+
 def test_failures_are_named_and_further_ones_counted() -> None:
     run = {"id": "0123456789ab", "name": "x\x1b[2J", "detail": "exit code 3", "reason": "nonzero_exit"}
     assert failure_lines(standing(news=(run,), unnamed=2)) == [

@@ -46,7 +46,7 @@ class Lines:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._last = ""
+        self._last: tuple[str, tuple[str, ...]] = ("", ())
         self._told_at = float("-inf")
 
     def show(self, standing: Standing) -> None:
@@ -54,10 +54,10 @@ class Lines:
         for line in failure_lines(standing):
             print(line, flush=True)
         line, now = progress_line(standing), self._clock.boot()
-        changed = line.partition(";")[0] != self._last
-        if changed and (now >= self._told_at + LINE_SECONDS or standing.over):
+        told = (line.partition(";")[0], standing.reasons)
+        if told != self._last and (now >= self._told_at + LINE_SECONDS or standing.over):
             print(line, flush=True)
-            self._last, self._told_at = line.partition(";")[0], now
+            self._last, self._told_at = told, now
 
     def close(self) -> None:
         """Nothing to leave."""
