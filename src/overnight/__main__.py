@@ -21,13 +21,13 @@ class App:
 
     def holder(self, configuration: Configuration) -> tuple[int, str] | None:
         """See `Doors.holder`."""
-        from overnight.app import holder_of
+        from overnight.home import holder_of
 
         return holder_of(configuration)
 
     def token(self, configuration: Configuration) -> str:
         """See `Doors.token`."""
-        from overnight.app import token_of
+        from overnight.home import token_of
 
         return token_of(configuration)
 

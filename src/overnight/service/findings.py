@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 from overnight.domain.errors import Conflict, NotFound, Unavailable
@@ -84,8 +85,8 @@ def doctor(context: Context, request: TargetName) -> View:
     if spot is None:
         known = ", ".join(sorted(context.spots))
         raise NotFound(f"there is no target {request.target!r}", next_step=f"Configured targets: {known}.")
-    home = context.configuration.home
-    checks = [_devices(context, request.target), *_disk(str(home)), _python(), _log_writable(str(context.runs_folder))]
+    home = _existing(context.configuration.home)
+    checks = [_devices(context, request.target), *_disk(str(home)), _python(), _writable(context.runs_folder)]
     return {"target": request.target, "ok": all(check["verdict"] != "fail" for check in checks), "checks": checks}
 
 
@@ -138,9 +139,15 @@ def _python() -> View:
     )
 
 
-def _log_writable(folder: str) -> View:
-    writable = os.access(folder if os.path.isdir(folder) else os.path.dirname(folder), os.W_OK)
-    return _check("run folder", "ok" if writable else "fail", folder, "" if writable else "Check its owner and mode.")
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there: where it will be made."""
+    return next(place for place in (folder, *folder.parents) if place.is_dir())
+
+
+def _writable(folder: Path) -> View:
+    writable = os.access(_existing(folder), os.W_OK)
+    advice = "" if writable else "Check its owner and mode."
+    return _check("run folder", "ok" if writable else "fail", str(folder), advice)
 
 
 def verify_log(context: Context, _: Nothing) -> View:

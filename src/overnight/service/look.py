@@ -106,13 +106,30 @@ def log(context: Context, request: LogRange) -> View:
     if attempt is None:
         return {"id": run.id, "attempt": None, "content": "", "next_offset": 0, "done": run.state in FINAL_RUN}
     data, following = context.spots[attempt.target].files.log(attempt.folder, request.offset, request.limit)
+    at_end = len(data) < request.limit
+    if not (at_end and attempt.ended_at is not None):
+        cut = cut_character(data)
+        if cut < request.limit:
+            data, following = data[: len(data) - cut], following - cut
     return {
         "id": run.id,
         "attempt": attempt.number,
         "content": data.decode("utf-8", errors="replace"),
         "next_offset": following,
-        "done": len(data) < request.limit and attempt.ended_at is not None and run.state in FINAL_RUN,
+        "done": at_end and attempt.ended_at is not None and run.state in FINAL_RUN,
     }
+
+
+def cut_character(data: bytes) -> int:
+    """How many bytes at the end are the start of a UTF-8 character that goes on behind it: they wait for the rest."""
+    for back in range(1, min(4, len(data) + 1)):
+        byte = data[-back]
+        if byte & 0b1100_0000 == 0b1100_0000:
+            length = 2 + (byte >= 0b1110_0000) + (byte >= 0b1111_0000)
+            return back if back < length else 0
+        if byte & 0b1000_0000 == 0:
+            return 0
+    return 0
 
 
 def find_attempt(session: Session, text: str, number: int | None) -> tuple[Run, Attempt | None]:

@@ -111,7 +111,7 @@ class FakeHost:
         for launch in launches:
             why = self._refusal(launch, runs)
             if why == "known":
-                chance.meet("uncertain_start_not_repeated")
+                chance.meet("repeated_start_ignored")
                 continue
             if why is None and full:
                 why = "journal: the disk is full"
@@ -128,13 +128,13 @@ class FakeHost:
         if known is not None and known.launch.fence == launch.fence:
             return "known"
         if self.fences.get(launch.run, 0) >= launch.fence:
-            chance.meet("stale_token_refused")
+            chance.meet("other_token_refused")
             return "stale_fence"
         if known is not None:
+            chance.meet("other_token_refused")
             return "conflict"
         before = self.entries.get(self.newest.get(launch.run, ""))
         if (before is not None and not before.final) or launch.run in runs:
-            chance.meet("second_live_attempt_refused")
             return "still_live"
         return "already_started" if launch.folder in self.folders else None
 
@@ -298,7 +298,9 @@ class FakeHost:
         self._tell(entry, Dead(proof))
 
     def _tell(self, entry: Entry, seen: Seen) -> None:
-        if self.hear is not None:
+        if self.hear is None:
+            self.machine.chance.meet("ended_while_nobody_listened")
+        else:
             self.hear(News(entry.launch.attempt, entry.launch.fence, seen))
 
     # Misfortunes

@@ -14,9 +14,18 @@ from overnight.store.base import Session, Store
 from overnight.store.lives import Rules, Violation
 from overnight.store.projection import Projection
 from overnight.store.verify import Audit
+from overnight.targets.base import News
 from overnight.testing.chance import Chance
 from overnight.testing.host import Entry, FakeHost
 from overnight.testing.machine import Process
+
+SITUATIONS = {
+    "run.release": "dependants_released",
+    "run.unblock": "dependants_unblocked",
+    "run.requeue": "interrupted_and_queued_again",
+    "device.restore": "device_restored",
+}
+"""Events that say by themselves that something rare was reached."""
 
 
 class Broken(AssertionError):
@@ -88,6 +97,8 @@ class Inspector:
 
     def restored(self, store: Store, acknowledged: set[str], now: float) -> None:
         """The record is an older copy now: what was given out since must not come again."""
+        if any(host.machine.live for host in self.hosts.values()):
+            self.chance.meet("restored_while_jobs_ran")
         self.store, self.acknowledged, self.restored_at = store, acknowledged, now
         self.forgiven = max(self.forgiven, self.highest)
         self._follow_anew()
@@ -183,12 +194,10 @@ class Inspector:
                 self.chance.meet("cancelled_while_launching")
         elif event.kind == "run.succeed":
             self._succeeded(event)
-        elif event.kind == "run.release":
-            self.chance.meet("dependants_released")
         elif event.kind == "run.block":
             self.chance.meet("budget_blocked" if event.payload["reason"] == "budget" else "dependants_blocked")
-        elif event.kind == "device.restore":
-            self.chance.meet("device_restored")
+        elif event.kind in SITUATIONS:
+            self.chance.meet(SITUATIONS[event.kind])
 
     def _processes(self, attempt: str, fence: int) -> list[Process]:
         return [
@@ -203,6 +212,7 @@ class Inspector:
         processes = self._processes(event.subject, event.token)
         if any(process.ended is None for process in processes):
             raise Broken(f"I9, I17: {event.kind} of {event.subject}, whose process lives")
+        self._note_dirt(processes)
         if event.kind == "attempt.refuse":
             self.chance.meet("cancelled_before_start")
             if processes:
@@ -212,6 +222,12 @@ class Inspector:
             code = last.behaviour.code if last.cause == "itself" else None
             if code != event.payload["code"]:
                 raise Broken(f"{event.subject} ended with {code}, the record says {event.payload['code']}")
+
+    def _note_dirt(self, processes: list[Process]) -> None:
+        for host in self.hosts.values():
+            cards = [card for process in processes for card in host.machine.used_by(process)]
+            if any(card.dirty_until > host.machine.clock.true for card in cards):
+                self.chance.meet("gpu_kept_until_clean")
 
     def _succeeded(self, event: Event) -> None:
         attempt = event.payload["attempt"]
@@ -293,6 +309,12 @@ class Inspector:
             for host in self.hosts.values()
             for process in host.machine.history
         )
+
+    def heard(self, news: News) -> None:
+        """The server hears something: perhaps of what was over long ago."""
+        attempt = self.projection.attempts.get(news.attempt)
+        if attempt is not None and (attempt.state not in LIVE_ATTEMPT or attempt.fence != news.fence):
+            self.chance.meet("late_news_ignored")
 
     def stopping(self, entry: Entry) -> None:
         """A stop order reaches an attempt: somebody must have asked for it, or the record must have gone back."""

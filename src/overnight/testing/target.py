@@ -30,12 +30,13 @@ class FakeTarget:
     """As `LocalTarget`'s: a number above all given before and above the argument."""
     point: Callable[[str], None]
     """Called before and after each effect: the server may die there, and others may act."""
+    heard: Callable[[News], None] = lambda _: None
+    """Told of the news that the server gets."""
     generation: int = 0
     woken: bool = False
     partitioned_until: float = 0.0
     _inbox: list[tuple[float, News]] = field(default_factory=list)
     _open: bool = False
-    _told: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def name(self) -> str:
@@ -64,10 +65,12 @@ class FakeTarget:
         fences = {launch.attempt: launch.fence for launch in launches}
         wire = Wire(self._now + delay, tuple(launches), lambda refused: self._answered(fences, refused))
         self.host.wires.append(wire)
+        if self.chance.hits("start_twice"):
+            self.host.wires.append(Wire(wire.due, wire.launches, wire.answered))
         if self.chance.hits("start_cut_off"):
             self.lose()
         elif not delay:
-            self.host.read(wire)
+            self.host.read_all()
         self.point("started")
 
     def _answered(self, fences: Mapping[str, int], refused: Mapping[str, str]) -> None:
@@ -114,8 +117,8 @@ class FakeTarget:
             raise Unavailable("nothing was sent")
         self.host.read_all()
         entry = self.host.entries.get(handle.attempt)
-        if entry is not None and not entry.final and reason != "cancelled":
-            self.chance.meet("stranger_stopped" if reason == "not on record" else "over_attempt_stopped_again")
+        if entry is not None and not entry.final and reason == "not on record":
+            self.chance.meet("stranger_stopped")
         self.host.stop(handle.attempt, grace)
         if self.chance.hits("stop_reply_lost"):
             raise Unavailable("no answer came")
@@ -146,11 +149,7 @@ class FakeTarget:
         if len(told) > 1 and self.chance.hits("news_shuffled"):
             self.chance.rng.shuffle(told)
         for news in told:
-            if isinstance(news.seen, Ended):
-                mark = (news.attempt, str(news.fence))
-                if mark in self._told:
-                    self.chance.meet("ended_twice_told")
-                self._told.add(mark)
+            self.heard(news)
         return told
 
     def evidence(self, folder: str, workdir: str, outputs: Sequence[str], record: Mapping[str, Any]) -> Evidence:  # noqa: ARG002

@@ -6,8 +6,11 @@ Replay a seed with `python -m overnight.testing.world --seed N --trace`.
 
 from __future__ import annotations
 
+import argparse
+import os
 import random
 import shutil
+import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,6 +106,7 @@ class Simulation:
     _backup: Backup | None = None
 
     def __post_init__(self) -> None:
+        self.folder.mkdir(exist_ok=True)
         self.rng = random.Random(self.seed)
         self.clock = FakeClock()
         self.chance = Chance(self.rng, rates_for(self.rng), trace=[] if self.tracing else None)
@@ -159,7 +163,9 @@ class Simulation:
         store = ChancyStore(self._store, self.chance, self._point)
         open_epoch(store, self.clock, "simulated")
         targets = {
-            name: FakeTarget(host, self.chance, lambda floor: next_session(store, floor), self._point)
+            name: FakeTarget(
+                host, self.chance, lambda floor: next_session(store, floor), self._point, self.inspector.heard
+            )
             for name, host in self.hosts.items()
         }
         places = {name: Place(it, it, Path("/runs"), None) for name, it in targets.items()}
@@ -219,6 +225,9 @@ class Simulation:
         self._backup = Backup(set(self.inspector.acknowledged))
 
     def _restore(self, backup: Backup) -> None:
+        """The file is lost; the copy is put back, perhaps on a machine whose clock is behind."""
+        if self.rng.random() < 0.3:
+            self.clock.jump(-YEARS)
         assert self._store is not None
         self._store.close()
         for suffix in ("-shm", "-wal", ""):
@@ -309,7 +318,7 @@ class Simulation:
             self._suspend(rng.choice((60.0, 30_000.0)))
         for name, host in self.hosts.items():
             self._misfortune_of(host, self.server.targets[name])
-        if rng.random() < 0.05:
+        if rng.random() < 0.1:
             self._back_up()
 
     def _suspend(self, seconds: float) -> None:
@@ -393,7 +402,10 @@ class Simulation:
         projection = self.inspector.projection
         moving = any(life.state in {"running", "cancelling", "delayed"} for life in projection.runs.values())
         alive = any(host.machine.live or host.wires for host in self.hosts.values())
-        return not (moving or alive or projection.holders) and not self._unfinished()
+        quiet = not (moving or alive or projection.holders) and not self._unfinished()
+        if quiet and any(life.state == "queued" for life in projection.runs.values()):
+            self.chance.meet("never_fits")
+        return quiet
 
     def _unfinished(self) -> list[str]:
         """What still goes on, apart from runs that legitimately wait."""
@@ -441,3 +453,40 @@ class Simulation:
         executions = sum(len(host.machine.history) for host in self.hosts.values())
         runs = len(self.inspector.projection.runs)
         return Outcome(self.seed, digest, seq, runs, self.turns, executions, self.chance.faults, self.chance.reached)
+
+
+def replay(seed: int, *, tracing: bool) -> str:
+    """Go through one seed again; returns its trace and how it ended."""
+    with tempfile.TemporaryDirectory(prefix="overnight-", dir=fast_folder()) as name:
+        folder = Path(name)
+        simulation = Simulation(seed, folder / "home", make_template(folder), tracing)
+        try:
+            end = str(simulation.run())
+        except Failed as failure:
+            end = str(failure)
+        return "\n".join([*(simulation.chance.trace or ()), end])
+
+
+def fast_folder() -> str | None:
+    """Where files cost least: simulations are not about disks."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+def make_template(folder: Path) -> Path:
+    """A migrated, empty database."""
+    path = folder / "template.db"
+    open_store(Configuration(folder, f"sqlite:///{path}", None, None), FakeClock(), alone=True).close()
+    return path
+
+
+def main() -> None:
+    """Replay one seed and print what happened."""
+    parser = argparse.ArgumentParser(description="Replay one seed of the simulator.")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--trace", action="store_true", help="print every fault, turn and event")
+    asked = parser.parse_args()
+    print(replay(asked.seed, tracing=asked.trace))
+
+
+if __name__ == "__main__":
+    main()

@@ -43,7 +43,7 @@ from overnight.surfaces.http.workers import Workers
 
 ACTOR = "admin"
 """Whoever holds the home's first token."""
-QUICK_WORKERS = 4
+QUICK_WORKERS = 16
 """Threads for operations that only need the record; commits of all that wait together share one sync."""
 SLOW_WORKERS = 4
 """Threads for operations that ask git, drivers or the whole log: they must not keep the others waiting."""
