@@ -84,6 +84,7 @@ def _free_clean(session: Session, target: str, offers: Sequence[Offer]) -> None:
     for attempt_id, device in session.rows("leases_of_ended", target=target):
         waiting.setdefault(attempt_id, []).append(device)
     done = {offer.id for offer in offers if offer.busy is None or offer.fault is not None}
+    done |= {row[0] for row in session.rows("devices_of", target=target) if row[7] == "quarantined"}
     for attempt_id, held in waiting.items():
         attempt = runs.get_attempt(session, attempt_id)
         if attempt is not None and done.issuperset(held):

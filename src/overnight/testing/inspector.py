@@ -72,6 +72,8 @@ class Inspector:
     highest: int = 0
     """The highest token ever claimed, on every copy of the record."""
     restored_at: float = -1.0
+    _seen: dict[str, int] = field(default_factory=dict)
+    """Host -> the highest token that it had seen when the record went back."""
     _stoppable: set[str] = field(default_factory=set)
     """Attempts whose end somebody asked for."""
     _campaign_of: dict[str, str | None] = field(default_factory=dict)
@@ -101,6 +103,7 @@ class Inspector:
             self.chance.meet("restored_while_jobs_ran")
         self.store, self.acknowledged, self.restored_at = store, acknowledged, now
         self.forgiven = max(self.forgiven, self.highest)
+        self._seen = {name: host.highest_fence for name, host in self.hosts.items()}
         self._follow_anew()
         self._known = int(store.read(lambda session: session.value("event_head") or 0))
         self.look()
@@ -159,9 +162,10 @@ class Inspector:
         sweep = projection.runs[event.subject].sweep
         campaign = self._campaign_of[sweep]
         if event.seq > self._known:
-            if event.payload["token"] <= self.highest:
-                raise Broken(f"I8: the token {event.payload['token']} comes again ({event.payload['attempt']})")
-            self.highest = event.payload["token"]
+            token = event.payload["token"]
+            if token <= self._seen.get(event.payload["target"], 0):
+                raise Broken(f"I8: the token {token} comes again ({event.payload['attempt']})")
+            self.highest = max(self.highest, token)
             if projection.sweeps[sweep].gate == "paused":
                 raise Broken(f"{event.subject} was started although its sweep is paused")
         self._within(f"sweep {sweep}", [sweep], self._parallel[sweep])

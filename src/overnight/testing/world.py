@@ -38,7 +38,7 @@ from overnight.testing.target import FakeTarget
 YEARS = 2 * 365 * 86_400.0
 """How far the wall clock jumps at most, in seconds."""
 TICK = 1e-6
-"""Seconds added to the time until an event, so that rounding never ends just before it."""
+"""Seconds that every pause lasts longer than planned, so that rounding never ends it just before its event."""
 QUIET_TURNS = 2_000
 """Turns within which everything must have ended once nothing disturbs any more."""
 LEGITIMATE_WAITS = frozenset({"never_fits"})
@@ -396,7 +396,7 @@ class Simulation:
         if any(target.woken for target in self.server.targets.values()):
             return 0.0
         event = self._next_event()
-        return min(event, 600.0) if pause > 0.5 and event > pause else min(pause, event)
+        return TICK + (min(event, 600.0) if pause > 0.5 and event > pause else min(pause, event))
 
     def _is_quiet(self) -> bool:
         projection = self.inspector.projection

@@ -263,8 +263,8 @@ UPDATE runs SET reason = :reason, detail = :detail, failures = :failures, interr
   not_before = :not_before, ended_at = :ended_at WHERE id = :id;
 
 -- name: run_reset
-UPDATE runs SET reason = NULL, detail = NULL, failures = 0, interruptions = 0, not_before = NULL, ended_at = NULL
-WHERE id = :id;
+UPDATE runs SET reason = NULL, detail = NULL, failures = 0, interruptions = 0, not_before = NULL, started_at = NULL,
+  ended_at = NULL WHERE id = :id;
 
 -- name: run_priority
 UPDATE runs SET priority = :priority WHERE id = :id;

@@ -43,14 +43,14 @@ from overnight.surfaces.http.workers import Workers
 
 ACTOR = "admin"
 """Whoever holds the home's first token."""
-QUICK_WORKERS = 16
+QUICK_WORKERS = 8
 """Threads for operations that only need the record; commits of all that wait together share one sync."""
 SLOW_WORKERS = 4
 """Threads for operations that ask git, drivers or the whole log: they must not keep the others waiting."""
 SLOW = frozenset({"plan", "submit", "doctor", "verify_log", "summary", "report"})
 MOST_ASKED = 256
 """Requests in work at once; more are told to come back."""
-MOST_WAITING = 1_000
+MOST_WAITING = 500
 """Long polls and streams at once."""
 REPLAYED = ((b"idempotency-replayed", b"true"),)
 STREAM_PATH = b"/v1/events/stream"

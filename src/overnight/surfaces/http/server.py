@@ -22,6 +22,8 @@ GRACE_SECONDS = 3
 """How long requests may take to end after the server was told to."""
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection stays open."""
+MOST_CONNECTIONS = 800
+"""Connections at once; below the 1,024 files that a process may usually have open, so that the record keeps its own."""
 START_SECONDS = 30.0
 """How long a server beside other work may take until it answers."""
 STEP_SECONDS = 0.02
@@ -206,6 +208,7 @@ def _configuration(application: Application) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
