@@ -1,4 +1,5 @@
-"""A server of one home as a process: `python serve_home.py PORT`. SIGUSR1 makes its store lose trust in the disk."""
+"""A server of one home as a process: `python serve_home.py PORT`. SIGUSR1 makes its store lose trust in the disk,
+SIGUSR2 fills its disk, and frees it at the next one."""
 
 from __future__ import annotations
 
@@ -19,7 +20,14 @@ def start(broken: Callable[[str], None]) -> app.Plane:
     def break_store(*_: object) -> None:
         plane.context.store.broken = "the database could not be synced: test"  # type: ignore[misc]
 
+    def fill_disk(*_: object) -> None:
+        """The database may not grow: SQLite says exactly what it says on a full disk."""
+        raw = plane.context.store._raw  # type: ignore[attr-defined]
+        full = raw.pragma("max_page_count") < 1_000_000
+        raw.pragma("max_page_count", 2**30 if full else 1)
+
     signal.signal(signal.SIGUSR1, break_store)
+    signal.signal(signal.SIGUSR2, fill_disk)
     return plane
 
 

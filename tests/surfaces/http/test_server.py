@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -66,6 +67,35 @@ def test_a_store_that_lost_trust_ends_the_process_with_code_1(home: Path) -> Non
         assert "could not be synced" in server.process.stderr.read()
     with serving(home) as again:
         assert again.ask("GET", "/health").json["status"] == "ok"
+
+
+def test_on_a_full_disk_submits_get_507_looking_goes_on_and_it_recovers(home: Path) -> None:
+    big = {"runs": [{"name": "big", "command": "#" + "x" * 200_000, "workdir": "/", "gpus": 64}]}
+    with serving(home) as server:
+        quiet(server)
+        server.process.send_signal(signal.SIGUSR2)
+        refused = poll(lambda: (reply := server.ask("POST", "/v1/runs", big)).status != 201 and reply)
+        assert (refused.status, refused.json["code"]) == (507, "store_full")
+        assert server.ask("GET", "/v1/status").status == 200
+        assert server.ask("GET", "/health").status == 200
+        server.process.send_signal(signal.SIGUSR2)
+        assert poll(lambda: server.ask("POST", "/v1/runs", big).status == 201, 10)
+        assert server.client.call("verify_log")["ok"]
+
+
+def test_a_crowd_of_idle_connections_is_turned_away_and_does_no_harm(home: Path) -> None:
+    with serving(home) as server:
+        crowd = []
+        try:
+            for _ in range(850):
+                crowd.append(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+            reply = server.ask("GET", "/v1/status")
+            assert reply.status == 503
+        finally:
+            for connection in crowd:
+                connection.close()
+        poll(lambda: server.ask("GET", "/v1/status").status == 200)
+        assert server.run(gpus=64)
 
 
 def ended_or_refusing(server: Server) -> bool:
