@@ -11,10 +11,14 @@ STARTS_THREADS = {"clone": "clone,clone3"}
 """Calls that a C library makes under either of two names."""
 
 
-def injected(call: str, fault: str) -> tuple[str, ...]:
-    """The wrapper that injects `fault` (`signal=SIGKILL:when=3`) at `call`, counted in each thread by itself."""
+def injected(call: str, fault: str, *, follow: bool = True) -> tuple[str, ...]:
+    """The wrapper that injects `fault` (`signal=SIGKILL:when=3`) at `call`, counted in each thread by itself.
+
+    Children are left alone unless it shall `follow` them; so are threads, then.
+    """
     names = STARTS_THREADS.get(call, call)
-    return ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={names}", "-e", f"inject={names}:{fault}")
+    options = ("-f",) if follow else ()
+    return ("strace", *options, "-qq", "-o", "/dev/null", "-e", f"trace={names}", "-e", f"inject={names}:{fault}")
 
 
 def counted(calls: str, log: Path) -> tuple[str, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,20 +13,29 @@ import pytest
 
 from tests.chaos.executions import check
 from tests.chaos.journal import ENDINGS, PROGRAM, Ending, listed
-from tests.chaos.plane import Gone, Plane, Refusal, eventually
+from tests.chaos.plane import PATIENCE, Gone, Plane, Refusal, eventually
 from tests.chaos.server import REFUSED, STOPPED
 from tests.chaos.strace import counted, end, injected, most_by_one_thread, spread
+from tests.runner.harness import is_alive
 
 AT_WORK = {"pwrite64": 20, "fdatasync": 18, "sendto": 10, "openat": 8, "mmap": 4}
 """Points on a home that is in use: for each call how many."""
 FIRST_START = {"mkdir": 2, "rename": 1, "fsync": 3, "fdatasync": 4, "pwrite64": 5, "clone": 4, "ftruncate": 2}
 """Points on a home that is made by this start."""
-LEAST_REACHED = 60
+RUNNER_AT_WORK = {
+    "write": (1, 2, 4, 7, 11),
+    "sendto": (1, 2, 3, 5, 7, 9, 12),
+    "recvfrom": (1, 2, 4, 6, 8, 11),
+    "epoll_wait": (1, 3, 7, 12, 17),
+    "pidfd_send_signal": (1,),
+}
+"""Points of a runner at work."""
+LEAST_AT_WORK, LEAST_OF_THE_RUNNER = 40, 15
+"""Points that must have been reached: the others may lie behind the end of the work."""
 RUNS_OF_A_WORK = 5
 GIVEN_UP_SECONDS = 20.0
 """A server that cannot write any more must have ended by then."""
-REACHED: list[str] = []
-"""Points at which a server was really killed, of this session."""
+Recorder = Callable[[str, Mapping[str, Any]], None]
 pytestmark = pytest.mark.real("strace")
 
 
@@ -109,18 +120,23 @@ def reach(plane: Plane, calls: Mapping[str, int], folder: Path) -> dict[str, lis
 
 
 @pytest.mark.timeout(300)
-def test_a_kill_at_any_call_of_a_server_at_work_loses_and_doubles_nothing(used: Plane, tmp_path: Path) -> None:
+def test_a_kill_at_any_call_of_a_server_at_work_loses_and_doubles_nothing(
+    used: Plane, tmp_path: Path, record_chaos: Recorder
+) -> None:
     points = [(call, number) for call, numbers in reach(used, AT_WORK, tmp_path).items() for number in numbers]
     works: list[Work] = []
     unfinished: list[Work] = []
+    reached = 0
     for call, number in points:
         works.append(Work(used, f"{call} {number}"))
         unfinished.append(works[-1])
         if strike(used, injected(call, f"signal=SIGKILL:when={number}"), unfinished):
-            REACHED.append(works[-1].name)
+            reached += 1
         else:
             unfinished.clear()
     check_all(used, works, others=1 + RUNS_OF_A_WORK)
+    record_chaos("kill_points_at_work", {"reached": reached, "of": len(points)})
+    assert reached >= LEAST_AT_WORK
 
 
 @pytest.mark.timeout(300)
@@ -131,16 +147,49 @@ def test_a_kill_at_any_call_of_a_first_start_leaves_a_home_that_starts(call: str
         folder.mkdir()
         plane = Plane(folder)
         try:
-            if strike(plane, injected(call, f"signal=SIGKILL:when={number}"), []):
-                REACHED.append(f"first start, {call} {number}")
+            strike(plane, injected(call, f"signal=SIGKILL:when={number}"), [])
             check_all(plane, [Work(plane, "after it")])
         finally:
             plane.clean()
 
 
-def test_enough_points_were_reached(record_chaos: Callable[[str, Mapping[str, Any]], None]) -> None:
-    record_chaos("kill_points", {"reached": len(REACHED)})
-    assert len(REACHED) >= LEAST_REACHED, REACHED
+@pytest.mark.timeout(300)
+def test_a_kill_at_any_call_of_the_runner_loses_and_doubles_nothing(used: Plane, record_chaos: Recorder) -> None:
+    """Its executors are not traced: they must finish what they carry out, whoever they belonged to."""
+    works: list[Work] = []
+    reached = 0
+    for call, numbers in RUNNER_AT_WORK.items():
+        for number in numbers:
+            works.append(Work(used, f"runner, {call} {number}"))
+            with traced_runner(used, injected(call, f"signal=SIGKILL:when={number}", follow=False)) as runner:
+                works[-1].carry_out()
+                reached += not is_alive(runner)
+    end(used)
+    check_all(used, works, others=1)
+    record_chaos("kill_points_of_the_runner", {"reached": reached, "of": len(works)})
+    assert reached >= LEAST_OF_THE_RUNNER
+
+
+@contextmanager
+def traced_runner(plane: Plane, wrapper: Sequence[str]) -> Iterator[int]:
+    """Attach a tracer to the present runner; gives its pid."""
+    runner: int = eventually(plane.runner, "there is a runner")
+    tracer = subprocess.Popen([*wrapper, "-p", str(runner)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: is_traced(runner), "the runner is traced")
+        yield runner
+    finally:
+        tracer.kill()
+        tracer.wait(PATIENCE)
+
+
+def is_traced(pid: int) -> bool:
+    """Whether a tracer is attached, or has killed it already."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return True
+    return next(line for line in lines if line.startswith("TracerPid:")).split()[1] != "0"
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 5, 8])
