@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import socket
@@ -11,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from overnight.domain.errors import OvernightError
+from overnight import app
+from overnight.config import load
+from overnight.domain.errors import OvernightError, Unreachable
 from overnight.surfaces.client import Client
+from overnight.surfaces.http.server import served
 from tests.surfaces.http.harness import Server, end_runner, launch, poll, serving, start
 from tests.surfaces.http.test_events import quiet, send
 
@@ -96,6 +100,24 @@ def test_a_crowd_of_idle_connections_is_turned_away_and_does_no_harm(home: Path)
                 connection.close()
         poll(lambda: server.ask("GET", "/v1/status").status == 200)
         assert server.run(gpus=64)
+
+
+def test_beside_other_work_it_serves_for_the_time_of_a_block(home: Path) -> None:
+    mask = os.umask(0o077)
+    plane = app.start(load({"OVERNIGHT_HOME": str(home)}), broken=lambda _: None)
+    try:
+        with served(plane, "127.0.0.1", 0) as url:
+            client = Client(url, (home / "token").read_text().strip())
+            assert client.call("list_runs")["runs"] == []
+            assert url in (home / "server.lock").read_text()
+        with pytest.raises(Unreachable):
+            Client(url, "").call("status")
+        assert url not in (home / "server.lock").read_text()
+        assert plane.context.store.read(lambda session: session.value("event_head"))
+    finally:
+        plane.close()
+        os.umask(mask)
+        end_runner(home)
 
 
 def ended_or_refusing(server: Server) -> bool:
