@@ -80,6 +80,11 @@ def start(configuration: Configuration, *, broken: Callable[[str], None]) -> Pla
     lock = HomeLock(configuration)
     try:
         return _start(configuration, lock, broken)
+    except OSError as error:
+        lock.release()
+        raise StoreRefused(
+            f"{configuration.home} cannot be used: {error}", next_step="Look at the disk: has it room, is it well?"
+        ) from error
     except BaseException:
         lock.release()
         raise

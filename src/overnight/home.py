@@ -29,7 +29,7 @@ class HomeLock:
             raise StoreRefused(f"{home} cannot be used: {error}", next_step="Check its owner and mode.") from error
         for _ in range(TRIES):
             if _locked(self._descriptor):
-                self.announce("")
+                self._announce_first(configuration)
                 return
             holder = holder_of(configuration)
             if holder is not None:
@@ -41,6 +41,13 @@ class HomeLock:
             next_step="Use that one, or end it first.",
         )
 
+    def _announce_first(self, configuration: Configuration) -> None:
+        try:
+            self.announce("")
+        except OSError as error:
+            os.close(self._descriptor)
+            raise _unwritable(str(configuration.lock_file), error) from error
+
     def announce(self, url: str) -> None:
         """Write who holds the lock and where it answers."""
         text = f"{os.getpid()} {url}\n".encode()
@@ -49,8 +56,15 @@ class HomeLock:
 
     def release(self) -> None:
         """Give the lock back."""
-        os.ftruncate(self._descriptor, 0)
+        with suppress(OSError):  # the text is for people; the lock ends with the descriptor
+            os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
+
+
+def _unwritable(path: str, error: OSError) -> StoreRefused:
+    return StoreRefused(
+        f"{path} cannot be written: {error.strerror}", next_step="Look at the disk: has it room, is it well?"
+    )
 
 
 def _locked(descriptor: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.plane import Gone, Plane, Refusal, eventually, kill
+from tests.chaos.server import REFUSED
 
 SIZE_MIB = 4
 """Little, so that it is full at once; an empty home takes about one."""
@@ -129,6 +131,25 @@ def test_deaths_on_a_full_disk_lose_no_exit_code(small: Plane, victims: str, ord
     )
     assert [attempt["code"] for attempt in ended["attempts_made"]] == [5]
     small.assert_verified()
+
+
+def test_a_first_start_without_room_says_why(small: Plane) -> None:
+    assert small.server is not None
+    small.server.kill()
+    runner = small.runner()
+    if runner is not None:
+        kill(runner)
+        eventually(lambda: small.runner() is None, "the runner has ended")
+    for path in small.home.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    fill(small)
+    with pytest.raises(Gone) as gone:
+        small.up()
+    assert gone.value.code == REFUSED
+    assert "No space left on device" in (small.home.parent / "server.stderr").read_text(encoding="utf-8")
+    free(small)
+    small.up()
+    assert small.final(small.submit("exit 0"))["state"] == "succeeded"
 
 
 def let_end(plane: Plane, run: str) -> None:

@@ -252,3 +252,17 @@ def test_a_server_ends_soon_after_a_sync_that_failed_while_its_loop_had_nothing_
     for run in asked.acknowledged.values():
         assert used.final(run)["state"] == "succeeded"
     used.assert_verified()
+
+
+@pytest.mark.parametrize(("call", "number"), [("pwrite64", 1), ("pwrite64", 2), ("pwrite64", 4), ("ftruncate", 2)])
+def test_a_disk_that_fails_at_the_start_is_not_called_a_damaged_database(used: Plane, call: str, number: int) -> None:
+    end(used)
+    with pytest.raises(Gone) as gone:
+        used.up(*injected(call, f"error=EIO:when={number}+"))
+    assert gone.value.code == REFUSED
+    told = (used.home.parent / "server.stderr").read_text(encoding="utf-8")
+    assert "store_refused" in told
+    assert "damaged" not in told
+    assert "Traceback" not in told
+    used.up()
+    used.assert_verified()

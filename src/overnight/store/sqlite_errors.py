@@ -60,4 +60,9 @@ def refusal(path: str, error: Exception) -> StoreRefused:
             f"{path} cannot be opened for writing: {error}",
             next_step="Check owner, mode and mount of it and its folder.",
         )
+    if isinstance(error, apsw.IOError):
+        return StoreRefused(
+            f"{path} cannot be read or written: {error}",
+            next_step="Look at the disk (has it room, is it well?) before you think of a backup.",
+        )
     return StoreRefused(f"{path} is damaged: {error}", next_step="Restore a backup.")
