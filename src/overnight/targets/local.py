@@ -198,13 +198,19 @@ class LocalTarget:
         return link
 
     def _greet(self, link: Link) -> Mapping[str, Any]:
-        """Say hello with a session above every one that the runner has seen."""
+        """Say hello with a session above every one that the runner has seen, and leave every token that it has seen
+        behind: after an old copy of the record was restored they must not come again (R35)."""
+        session = self._session(0)
         try:
-            return link.ask("hello", ASK_SECONDS, session=self._session(0))
+            hello = link.ask("hello", ASK_SECONDS, session=session)
         except RunnerRefused as refusal:
             if refusal.refusal != "stale_session":
                 raise
-            return link.ask("hello", ASK_SECONDS, session=self._session(int(refusal.fields.get("session", 0))))
+            session = self._session(int(refusal.fields.get("session", 0)))
+            hello = link.ask("hello", ASK_SECONDS, session=session)
+        if hello.get("highest_fence", 0) > session:
+            self._session(int(hello["highest_fence"]))
+        return hello
 
     def _connect_or_start(self) -> Any:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
