@@ -5,11 +5,18 @@ from __future__ import annotations
 FIRST_WALL = 1_800_000_000.0
 """Wall seconds at the start of every simulation: a day in January 2027."""
 
+TICK = 1e-6
+"""Seconds that every pause lasts longer than planned, so that rounding never ends it just before its event."""
+
 
 class FakeClock:
     """Time of a simulated machine. `true` never jumps and never starts again; nobody in the machine can read it."""
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin again: first boot, right time."""
         self.true = 0.0
         self._booted_at = -1_000.0
         self._boots = 1

@@ -185,8 +185,12 @@ class FakeTarget:
             raise Unavailable("the host cannot be reached")
         if not self.host.runner_up:
             self.host.start_runner()
-        if not self.host.hello(self.session(0)):
-            self.host.hello(self.session(self.host.session))
+        session = self.session(0)
+        if not self.host.hello(session):
+            session = self.session(self.host.session)
+            self.host.hello(session)
+        if self.host.highest_fence > session:
+            self.session(self.host.highest_fence)
         for wire in list(self.host.wires):
             if self.chance.rng.random() < 0.5:
                 self.host.read(wire)

@@ -1,0 +1,105 @@
+"""How a simulation ends: nothing goes wrong any more, and everything must come to its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from overnight.domain.states import OPEN_RUN
+from overnight.service.look import explain_thing
+from overnight.service.requests import One
+from overnight.testing.clock import TICK
+from overnight.testing.inspector import Broken
+
+if TYPE_CHECKING:
+    from overnight.testing.world import Simulation
+
+QUIET_TURNS = 2_000
+"""Turns within which everything must have ended once nothing disturbs any more."""
+LEGITIMATE_WAITS = frozenset({"never_fits"})
+"""Why a run may stay where it is for ever, by the code of its explanation."""
+LONGEST_WAIT = 5.5 * 3600.0
+"""Seconds of peace within which something moves: the longest job and the latest news together."""
+
+
+def heal(it: Simulation) -> None:
+    it.chance.calm = True
+    for name, host in it.hosts.items():
+        host.machine.heal()
+        it.server.targets[name].partitioned_until = 0.0
+    it.actors.resume_everything(it.server.context)
+
+
+def wait_until_quiet(it: Simulation) -> None:
+    """Nothing goes wrong and nothing is asked any more: everything must come to its end."""
+    moved, seq = it.clock.true, 0
+    for _ in range(QUIET_TURNS):
+        pause = it.turn()
+        if _is_quiet(it):
+            return
+        if it.inspector.audit.seq > seq:
+            moved, seq = it.clock.true, it.inspector.audit.seq
+        elif it.clock.true - moved > LONGEST_WAIT:
+            break
+        it.advance(_idle(it, pause))
+    still = it.clock.true - moved
+    raise Broken(f"I36: nothing moves for {still:.0f} s of peace: {'; '.join(_unfinished(it)[:6])}")
+
+
+def _idle(it: Simulation, pause: float) -> float:
+    """Nobody wakes the loop but by what happens; turns in which nothing could happen are left out."""
+    if any(target.woken for target in it.server.targets.values()):
+        return 0.0
+    event = it.next_event()
+    return TICK + (min(event, 600.0) if pause > 0.5 and event > pause else min(pause, event))
+
+
+def _is_quiet(it: Simulation) -> bool:
+    projection = it.inspector.projection
+    moving = any(life.state in {"running", "cancelling", "delayed"} for life in projection.runs.values())
+    alive = any(host.machine.live or host.wires for host in it.hosts.values())
+    quiet = not (moving or alive or projection.holders) and not _unfinished(it)
+    if quiet and any(life.state == "queued" for life in projection.runs.values()):
+        it.chance.meet("never_fits")
+    return quiet
+
+
+def _unfinished(it: Simulation) -> list[str]:
+    """What still goes on, apart from runs that legitimately wait."""
+    projection = it.inspector.projection
+    open_runs = [run for run, life in projection.runs.items() if life.state in OPEN_RUN]
+    going = [f"{run} is {_why(it, run)}" for run in open_runs if _why(it, run) not in LEGITIMATE_WAITS]
+    held = [f"{device} is held by {attempt}" for device, attempt in projection.holders.items()]
+    return going + held
+
+
+def _why(it: Simulation, run: str) -> str:
+    life = it.inspector.projection.runs[run]
+    if life.state == "waiting":
+        return _why_waiting(it, run)
+    return str(explain_thing(it.server.context, One(id=run))["code"])
+
+
+def _why_waiting(it: Simulation, run: str) -> str:
+    """A run may wait for ever for one that waits for ever."""
+    needed: list[str] = it.record.store.read(lambda session: it.inspector.needed(session, run))
+    states = {name: it.inspector.projection.runs[name].state for name in needed}
+    stuck = [name for name, state in states.items() if state in OPEN_RUN and _why(it, name) in LEGITIMATE_WAITS]
+    return "never_fits" if stuck else f"waiting for {states}"
+
+
+def judge(it: Simulation) -> None:
+    """Nothing is left over anywhere, and what was promised is there."""
+    it.inspector.look(tables=True)
+    projection = it.inspector.projection
+    for host in it.hosts.values():
+        left = [entry.launch.attempt for entry in host.entries.values() if not entry.final]
+        if left:
+            raise Broken(f"I40: {left} live on {host.machine.name} though nothing wants them")
+    for thing, life in projection.campaigns.items():
+        open_runs = [run for run in it.inspector.runs_of(thing) if projection.runs[run].state in OPEN_RUN]
+        if life.state == "active" and not open_runs:
+            raise Broken(f"I36: campaign {thing} is active though nothing of it goes on")
+    for thing, life in projection.sweeps.items():
+        tally = projection.tallies[thing]
+        if life.state == "active" and not any(tally[state] for state in OPEN_RUN):
+            raise Broken(f"I36: sweep {thing} is active though nothing of it goes on")
