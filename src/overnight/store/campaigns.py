@@ -153,16 +153,18 @@ def insert_runs(
 def submit_single(session: Session, runs: Iterable[SingleRun], rng: random.Random) -> list[str]:
     """Store runs outside any campaign; runs of one shape of settings share a hidden sweep. Returns their ids."""
     ids: list[str] = []
-    groups: dict[str, list[tuple[str, str, str]]] = {}
-    shapes: dict[str, SweepPlan] = {}
+    groups: dict[SweepPlan, list[tuple[str, str, str]]] = {}
     for single in runs:
-        shape = hashlib.sha256(f"{rows.settings_of(single.sweep)}{single.sweep.priority}".encode()).hexdigest()[:16]
-        shapes[shape] = single.sweep
         ids.append(new_id(rng))
-        groups.setdefault(shape, []).append((ids[-1], single.name, config_of(single.cell)))
-    for shape, made in groups.items():
-        insert_runs(session, None, _alone(session, shape, shapes[shape], rng), made, state="queued", priority=0)
+        groups.setdefault(single.sweep, []).append((ids[-1], single.name, config_of(single.cell)))
+    for plan, made in groups.items():
+        insert_runs(session, None, _alone(session, shape_of(plan), plan, rng), made, state="queued", priority=0)
     return ids
+
+
+def shape_of(plan: SweepPlan) -> str:
+    """16 hex digits that are equal for equal settings and priority."""
+    return hashlib.sha256(f"{rows.settings_of(plan)}{plan.priority}".encode()).hexdigest()[:16]
 
 
 def _alone(session: Session, shape: str, plan: SweepPlan, rng: random.Random) -> str:
