@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from overnight.domain.errors import InvalidFile, Refused
-from overnight.domain.plan import CampaignPlan, CellPlan, Need, Retry, SweepPlan
+from overnight.domain.plan import NOTHING, CampaignPlan, CellPlan, Need, Retry, SweepPlan
 from overnight.manifest import load
 from overnight.service.code import identify
 from overnight.service.context import Context
@@ -82,26 +84,46 @@ def submit_runs(context: Context, request: SingleRuns) -> View:
 def single_of(request: SingleRunRequest) -> campaigns.SingleRun:
     """A requested run as the store takes it; Refused when it could never be started."""
     command = request.command if isinstance(request.command, str) else tuple(request.command)
-    texts = [command] if isinstance(command, str) else list(command)
-    if not command or not texts[0].strip():
+    texts = (command,) if isinstance(command, str) else command
+    if not texts or not texts[0].strip():
         raise Refused(f"run {request.name!r} has no command", place="command", next_step="Give a command.")
-    if any("\0" in text for text in [*texts, *request.env, *request.env.values(), request.workdir, request.name]):
+    if "\0" in "".join((*texts, *request.env, *request.env.values(), request.workdir, request.name)):
         raise Refused(f"run {request.name!r} has a NUL character in a text", next_step="Remove it.")
-    if not os.path.isabs(request.workdir):
+    if not request.workdir.startswith("/"):
         raise Refused(
             f"workdir {request.workdir!r} is not absolute", place="workdir", next_step="Give an absolute path."
         )
-    reserved = [name for name in request.env if name.startswith("OVERNIGHT_") or "=" in name or not name]
+    if request.env:
+        _refuse_reserved(request.env)
+    settings = _settings(
+        request.workdir,
+        Need(request.gpus, request.slots),
+        Retry(request.attempts, request.delay),
+        request.time_limit,
+        request.grace,
+        request.priority,
+    )
+    return campaigns.SingleRun(request.name, CellPlan(request.name, NOTHING, command, (), request.env), settings)
+
+
+def _refuse_reserved(names: Iterable[str]) -> None:
+    reserved = [name for name in names if name.startswith("OVERNIGHT_") or "=" in name or not name]
     if reserved:
         raise Refused(f"the variable {reserved[0]!r} may not be set", place="env", next_step="Choose another name.")
-    settings = SweepPlan(
+
+
+@lru_cache(maxsize=256)
+def _settings(
+    workdir: str, need: Need, retry: Retry, time_limit: float | None, grace: float, priority: int
+) -> SweepPlan:
+    """The settings of runs that were submitted alone; most of a batch share them."""
+    return SweepPlan(
         name="alone",
         cells=(),
-        workdir=request.workdir,
-        need=Need(request.gpus, request.slots),
-        retry=Retry(request.attempts, request.delay),
-        time_limit=request.time_limit,
-        grace=request.grace,
-        priority=request.priority,
+        workdir=workdir,
+        need=need,
+        retry=retry,
+        time_limit=time_limit,
+        grace=grace,
+        priority=priority,
     )
-    return campaigns.SingleRun(request.name, CellPlan(request.name, {}, command, (), request.env), settings)
