@@ -144,10 +144,15 @@ def test_kinds_and_sizes() -> None:
 def snapshots(draw: st.DrawFn) -> Snapshot:
     free = slots(draw(st.integers(0, 4))) + gpus(*draw(st.lists(st.sampled_from([8, 24, 80]), max_size=4)))
     views = [
-        replace(OPEN, id=f"c{n}", parallel=draw(st.none() | st.integers(1, 3)), live=draw(st.integers(0, 2)),
-                attempts_left=draw(st.none() | st.integers(0, 3)))
+        replace(
+            OPEN,
+            id=f"c{n}",
+            parallel=draw(st.none() | st.integers(1, 3)),
+            live=draw(st.integers(0, 2)),
+            attempts_left=draw(st.none() | st.integers(0, 3)),
+        )
         for n in range(2)
-    ]  # fmt: skip
+    ]
     lanes, seq = [], 1
     for number in range(draw(st.integers(0, 4))):
         count = draw(st.integers(1, 4))
@@ -162,9 +167,17 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
             st.builds(Need, gpus=st.integers(0, 2), slots=st.integers(1, 2), gpu_memory_mib=st.sampled_from([0, 24]))
         )
         lanes.append(
-            lane(f"s{number}", runs=made, need=need, campaign=draw(st.sampled_from([None, *views])), priority=draw(st.integers(0, 2)),
-                 parallel=draw(st.none() | st.integers(1, 3)), live=draw(st.integers(0, 2)), open=draw(st.booleans()))
-        )  # fmt: skip
+            lane(
+                f"s{number}",
+                runs=made,
+                need=need,
+                campaign=draw(st.sampled_from([None, *views])),
+                priority=draw(st.integers(0, 2)),
+                parallel=draw(st.none() | st.integers(1, 3)),
+                live=draw(st.integers(0, 2)),
+                open=draw(st.booleans()),
+            )
+        )
     return Snapshot(tuple(lanes), free)
 
 
