@@ -34,7 +34,8 @@ def tidy(world: World, name: str) -> None:
     over = [handle for handle, attempt in pairs if attempt and _is_over(handle, attempt)]
     for handle in over:
         world.places[name].target.stop(handle, GRACE_SECONDS, "over on record")
-    world.places[name].target.forget([handle.attempt for handle in over])
+    # A host keeps what has not ended. An ended stranger that it kept would stand in the way of an attempt of that name.
+    world.places[name].target.forget([handle.attempt for handle in [*strangers, *over]])
 
 
 def _is_stranger(handle: Handle, attempt: Attempt | None) -> bool:

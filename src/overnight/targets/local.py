@@ -93,8 +93,7 @@ class LocalTarget:
         for attempt, result in reply.get("results", {}).items():
             if not result["ok"]:
                 code, message = result["error"]["code"], result["error"]["message"]
-                seen = Refused(message) if code == "bad_launch" else Unknown(f"{code}: {message}")
-                self._news.append(News(attempt, fences[attempt], seen))
+                self._news.append(News(attempt, fences[attempt], _understood(code, message)))
                 self.wake()
 
     def observe(self, handles: Sequence[Handle]) -> dict[str, Seen]:
@@ -242,6 +241,17 @@ class LocalTarget:
                 env=environment,
                 start_new_session=True,
             )
+
+
+def _understood(code: str, message: str) -> Seen:
+    """What a start that was not carried out says of its attempt.
+
+    A stale token proves the end of an attempt that nobody knows any more: it was here once and was forgotten, or a
+    newer one was. Sending it again, as an absent one, would go on for ever.
+    """
+    if code == "bad_launch":
+        return Refused(message)
+    return Dead(message) if code == "stale_fence" else Unknown(f"{code}: {message}")
 
 
 def _wire(launch: Launch) -> dict[str, Any]:
