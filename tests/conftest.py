@@ -7,6 +7,7 @@ ends with the list of missing parts and how to get them.
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from functools import cache
 
@@ -30,6 +31,9 @@ def present(name: str) -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[MISSING] = Counter()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Whoever started us in the background of a script had it ignored; what we start must be able to be interrupted.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
