@@ -67,8 +67,6 @@ class Actors:
     """Asked for and not answered yet: the answer was lost, or the server died."""
     done: list[Wish] = field(default_factory=list)
     """Answered, with a key: asking again must give the same answer."""
-    names: dict[str, int] = field(default_factory=dict)
-    """Name -> runs of that name that may exist at most."""
     plans: list[CampaignPlan] = field(default_factory=list)
     number: int = 0
 
@@ -134,7 +132,6 @@ class Actors:
         made: list[View] = []
         for place in range(rng.randint(1, 3)):
             name = f"single-{self.number}-{place}"
-            self.names[name] = 1 if key else 1_000_000
             made.append(
                 {
                     "name": name,
@@ -167,8 +164,6 @@ class Actors:
         name = f"s{len(before)}"
         needs, cell_needs = self._needs(before)
         cells = tuple(self._cell(f"{campaign}-{name}-{place}", cell_needs) for place in range(number))
-        for cell in cells:
-            self.names[cell.name] = 1_000_000
         return SweepPlan(
             name=name,
             cells=cells,
@@ -238,6 +233,12 @@ class Actors:
         for run in self.inspector.runs_of(thing):
             if runs[run].state not in {"cancelled", "cancelling", "succeeded", "failed"}:
                 raise Broken(f"I15: {run} is {runs[run].state} after {thing} was cancelled")
+
+    def cancel_what_runs(self, context: Context) -> None:
+        """Somebody tidies up: one run that is going on is cancelled."""
+        running = [run for run, life in self.inspector.projection.runs.items() if life.state == "running"]
+        if running:
+            self._do(context, "cancel", self.rng.choice(running), None)
 
     def resume_everything(self, context: Context) -> None:
         """Open every gate, so that nothing waits for a person."""

@@ -139,7 +139,7 @@ class FakeHost:
         return "already_started" if launch.folder in self.folders else None
 
     def _take(self, launch: Launch) -> None:
-        delay = self.machine.chance.rng.choice((0.0, 0.0, 0.002, 0.2))
+        delay = self.machine.chance.rng.choice((0.0, 0.0, 0.05, 2.0))
         entry = Entry(launch, self.machine.clock.true + delay)
         self.entries[launch.attempt] = entry
         self.newest[launch.run] = launch.attempt
@@ -244,9 +244,10 @@ class FakeHost:
 
     def _offer(self, gpu: Gpu, place: int) -> Offer:
         now, busy, fault = self.machine.clock.true, None, None
+        gpu.hidden = gpu.silent_until > now
         if gpu.fault_until > now:
             fault = "Xid 79"
-        elif gpu.silent_until <= now:
+        elif not gpu.hidden:
             used = [str(process.pid) for process in self.machine.live if gpu.uuid in process.gpus]
             used += ["a stranger"] if gpu.stranger_until > now else []
             used += ["memory that is not back"] if gpu.dirty_until > now else []

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from overnight.domain.nouns import Event
 from overnight.domain.states import LIVE_ATTEMPT, LIVE_RUN
-from overnight.store import campaigns
+from overnight.store import campaigns, runs
 from overnight.store.base import Session, Store
 from overnight.store.lives import Rules, Violation
 from overnight.store.projection import Projection
@@ -72,6 +72,8 @@ class Inspector:
     highest: int = 0
     """The highest token ever claimed, on every copy of the record."""
     restored_at: float = -1.0
+    _blind: set[str] = field(default_factory=set)
+    """Attempts that got a card whose driver did not say who uses it: only our own leases decided."""
     _seen: dict[str, int] = field(default_factory=dict)
     """Host -> the highest token that it had seen when the record went back."""
     _stoppable: set[str] = field(default_factory=set)
@@ -126,11 +128,11 @@ class Inspector:
 
     def runs_of(self, thing: str) -> set[str]:
         """The runs of whatever an id names."""
-        runs = self.projection.runs
-        if thing in runs:
+        known = self.projection.runs
+        if thing in known:
             return {thing}
         sweeps = {thing} | {sweep for sweep, campaign in self._campaign_of.items() if campaign == thing}
-        return {run for run, life in runs.items() if life.sweep in sweeps}
+        return {run for run, life in known.items() if life.sweep in sweeps}
 
     # What the log says
 
@@ -166,6 +168,9 @@ class Inspector:
             if token <= self._seen.get(event.payload["target"], 0):
                 raise Broken(f"I8: the token {token} comes again ({event.payload['attempt']})")
             self.highest = max(self.highest, token)
+            cards = self.hosts[event.payload["target"]].machine.gpus
+            if any(card.hidden and device.endswith(card.uuid) for card in cards for device in event.payload["devices"]):
+                self._blind.add(event.payload["attempt"])
             if projection.sweeps[sweep].gate == "paused":
                 raise Broken(f"{event.subject} was started although its sweep is paused")
         self._within(f"sweep {sweep}", [sweep], self._parallel[sweep])
@@ -221,6 +226,10 @@ class Inspector:
             self.chance.meet("cancelled_before_start")
             if processes:
                 raise Broken(f"I17: {event.subject} is said never to have been started, but it was")
+        if event.kind == "attempt.exit":
+            kept = runs.get_attempt(self._reading(), event.subject)
+            if kept is not None and kept.record is not None and kept.record["fence"] != event.token:
+                raise Broken(f"I11: {event.subject} was ended by the record of {kept.record['fence']}")
         if event.kind == "attempt.exit" and processes:
             last = processes[-1]
             code = last.behaviour.code if last.cause == "itself" else None
@@ -276,7 +285,7 @@ class Inspector:
             if host.machine.boot_id != process.boot_id:
                 continue
             for gpu in host.machine.used_by(process):
-                dirty = gpu.dirty_until > host.machine.clock.true and not gpu.silent_until
+                dirty = gpu.dirty_until > host.machine.clock.true and process.attempt not in self._blind
                 if dirty and process.fence > self.forgiven:
                     raise Broken(f"I20: {process.attempt} was started on {gpu.uuid}, whose memory is not back")
 
@@ -313,6 +322,13 @@ class Inspector:
             for host in self.hosts.values()
             for process in host.machine.history
         )
+
+    def wants(self, process: Process) -> bool:
+        """Whether the record says that this process should live."""
+        attempt = self.projection.attempts.get(process.attempt)
+        if attempt is None or attempt.fence != process.fence or attempt.state not in LIVE_ATTEMPT:
+            return False
+        return attempt.state != "stopping" and self.projection.runs[process.run].state == "running"
 
     def heard(self, news: News) -> None:
         """The server hears something: perhaps of what was over long ago."""

@@ -82,6 +82,8 @@ class Gpu:
     silent_until: float = 0.0
     """Until then the driver tells neither processes nor memory."""
     dirty_until: float = 0.0
+    hidden: bool = False
+    """Whether the last probe could not see who uses it."""
 
 
 @dataclass(slots=True)

@@ -17,6 +17,8 @@ QUIET_TURNS = 2_000
 """Turns within which everything must have ended once nothing disturbs any more."""
 LEGITIMATE_WAITS = frozenset({"never_fits"})
 """Why a run may stay where it is for ever, by the code of its explanation."""
+UNWANTED_SECONDS, UNWANTED_TURNS = 150.0, 5
+"""Within so much time and so many turns of peace an unwanted process ends: the longest grace, and two observations."""
 LONGEST_WAIT = 5.5 * 3600.0
 """Seconds of peace within which something moves: the longest job and the latest news together."""
 
@@ -27,13 +29,17 @@ def heal(it: Simulation) -> None:
         host.machine.heal()
         it.server.targets[name].partitioned_until = 0.0
     it.actors.resume_everything(it.server.context)
+    if it.rng.random() < 0.5:
+        it.actors.cancel_what_runs(it.server.context)
 
 
 def wait_until_quiet(it: Simulation) -> None:
     """Nothing goes wrong and nothing is asked any more: everything must come to its end."""
     moved, seq = it.clock.true, 0
+    unwanted: dict[str, tuple[float, int]] = {}
     for _ in range(QUIET_TURNS):
         pause = it.turn()
+        _see_unwanted(it, unwanted)
         if _is_quiet(it):
             return
         if it.inspector.audit.seq > seq:
@@ -43,6 +49,19 @@ def wait_until_quiet(it: Simulation) -> None:
         it.advance(_idle(it, pause))
     still = it.clock.true - moved
     raise Broken(f"I36: nothing moves for {still:.0f} s of peace: {'; '.join(_unfinished(it)[:6])}")
+
+
+def _see_unwanted(it: Simulation, since: dict[str, tuple[float, int]]) -> None:
+    """I38, I40: what nobody wants any more ends soon, however often an order was lost."""
+    living = [process for host in it.hosts.values() for process in host.machine.live]
+    names = {f"{process.attempt} {process.fence}" for process in living if not it.inspector.wants(process)}
+    for name in since.keys() - names:
+        del since[name]
+    for name in names:
+        first, turns = since.get(name, (it.clock.true, 0))
+        since[name] = (first, turns + 1)
+        if turns >= UNWANTED_TURNS and it.clock.true - first > UNWANTED_SECONDS:
+            raise Broken(f"I38, I40: {name} lives on, though nobody has wanted it for {it.clock.true - first:.0f} s")
 
 
 def _idle(it: Simulation, pause: float) -> float:
@@ -56,7 +75,7 @@ def _idle(it: Simulation, pause: float) -> float:
 def _is_quiet(it: Simulation) -> bool:
     projection = it.inspector.projection
     moving = any(life.state in {"running", "cancelling", "delayed"} for life in projection.runs.values())
-    alive = any(host.machine.live or host.wires for host in it.hosts.values())
+    alive = any(host.next_due() < float("inf") for host in it.hosts.values())
     quiet = not (moving or alive or projection.holders) and not _unfinished(it)
     if quiet and any(life.state == "queued" for life in projection.runs.values()):
         it.chance.meet("never_fits")

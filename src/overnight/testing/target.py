@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from overnight.domain.errors import Unavailable
-from overnight.targets.base import Absent, Alive, Ended, Evidence, Handle, Launch, News, Offer, Refused, Seen, Unknown
+from overnight.targets.base import Absent, Alive, Dead, Ended, Evidence, Handle, Launch, News, Offer, Seen, Unknown
 from overnight.testing.chance import Chance
 from overnight.testing.host import FakeHost, Wire
 
@@ -75,7 +75,7 @@ class FakeTarget:
 
     def _answered(self, fences: Mapping[str, int], refused: Mapping[str, str]) -> None:
         for attempt, why in refused.items():
-            seen = Refused(why) if why == "bad_launch" else Unknown(why)
+            seen = Dead(why) if why == "stale_fence" else Unknown(why)
             self._inbox.append((self._now, News(attempt, fences[attempt], seen)))
             self.woken = True
 

@@ -185,7 +185,7 @@ class Simulation:
 
     def _restore(self) -> None:
         """The file is lost; the copy is put back, perhaps on a machine whose clock is behind."""
-        if self.rng.random() < 0.3:
+        if self.rng.random() < 0.5:
             self.clock.jump(-YEARS)
         self.record.restore()
         self.actors.forget_answers()
@@ -270,7 +270,7 @@ class Simulation:
             self._suspend(rng.choice((60.0, 30_000.0)))
         for name, host in self.hosts.items():
             self._misfortune_of(host, self.server.targets[name])
-        if rng.random() < 0.1:
+        if rng.random() < 0.15:
             self._back_up()
 
     def _suspend(self, seconds: float) -> None:

@@ -1,0 +1,355 @@
+"""Defects to plant: each puts one mistake into the real code that its authors took care not to make, or made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from overnight.daemon import loop, orphans, placing, sessions, settle
+from overnight.daemon.loop import Loop
+from overnight.domain.nouns import Attempt
+from overnight.planner import judge, place
+from overnight.service import consequences, once, steer
+from overnight.store import moves, runs
+from overnight.store.base import Session
+from overnight.targets.base import Absent, Alive, Dead, News, Refused, Unknown
+from overnight.testing import host
+
+Patch = pytest.MonkeyPatch
+Plant = Callable[[Patch], None]
+DEFECTS: dict[str, Plant] = {}
+"""What is wrong, in words -> how it is planted."""
+
+
+def defect(sentence: str) -> Callable[[Plant], Plant]:
+    def keep(plant: Plant) -> Plant:
+        DEFECTS[sentence] = plant
+        return plant
+
+    return keep
+
+
+def nothing(*_: Any, **__: Any) -> None:
+    """Does not do what should be done."""
+
+
+def always(answer: Any) -> Callable[..., Any]:
+    """Says the same whatever it is asked."""
+    return lambda *_, **__: answer
+
+
+def seen_as(patch: Patch, wrong: Callable[[News], Any]) -> None:
+    """Have the loop understand news in another way."""
+    true = loop.gather
+
+    def gather(world: Any, claims: Any, news: Sequence[News]) -> Any:
+        return true(world, claims, [replace(item, seen=wrong(item)) for item in news])
+
+    patch.setattr(loop, "gather", gather)
+
+
+# What is unknown
+
+
+@defect("an attempt of which nothing is known is taken for dead")
+def _(patch: Patch) -> None:
+    seen_as(patch, lambda it: Dead("no answer") if isinstance(it.seen, Unknown) else it.seen)
+
+
+@defect("an attempt of which nothing is known is queued again")
+def _(patch: Patch) -> None:
+    seen_as(patch, lambda it: Refused("no answer") if isinstance(it.seen, Unknown) else it.seen)
+
+
+@defect("an attempt of which nothing is known is called absent and sent again or given up")
+def _(patch: Patch) -> None:
+    seen_as(patch, lambda it: Absent() if isinstance(it.seen, Unknown) else it.seen)
+
+
+@defect("a start whose connection broke is tried again as another attempt")
+def _(patch: Patch) -> None:
+    true = Loop._send
+
+    def send(self: Loop, place: Any, launches: Any) -> None:
+        before = place.generation
+        true(self, place, launches)
+        if place.generation != before:
+            self._refused += [News(it.attempt, it.fence, Refused("the connection broke")) for it in launches]
+
+    patch.setattr(Loop, "_send", send)
+
+
+@defect("an absent attempt that was never confirmed is given up as if it had been refused, while its start is sent")
+def _(patch: Patch) -> None:
+    true = settle._absent
+
+    def absent(session: Session, attempt: Attempt, fact: Any, done: Any) -> None:
+        true(session, attempt, fact, done)
+        if attempt.state == "launching":
+            outcome = judge.Outcome(settle.Reason.NEVER_STARTED, "absent")
+            settle._end(session, attempt, fact, "refuse", outcome, done)
+
+    patch.setattr(settle, "_absent", absent)
+
+
+# Tokens
+
+
+@defect("an end that is told twice is judged twice")
+def _(patch: Patch) -> None:
+    true_end, true_forget = runs.end_attempt, Loop._carry_out
+
+    def end(session: Session, attempt: Attempt, transition: str, outcome: Any) -> bool:
+        true_end(session, attempt, transition, outcome)
+        return True
+
+    def carry_out(self: Loop, settled: Any, claimed: Any) -> None:
+        kept = dict(self.claims)
+        true_forget(self, settled, claimed)
+        self.claims = kept | self.claims
+
+    def accept(session: Session, facts: Sequence[settle.Fact]) -> settle.Settled:
+        done = settle.Settled()
+        for fact in facts:
+            attempt = runs.get_attempt(session, fact.news.attempt)
+            if attempt is not None and attempt.fence == fact.news.fence:
+                settle._settle_one(session, attempt, fact, done)
+        return done
+
+    true_judge = settle._judge
+
+    def judged(session: Session, attempt: Attempt, fact: Any, outcome: Any) -> Any:
+        newest = session.rows("run_get", id=attempt.run_id)[0][-1]
+        return true_judge(session, replace(attempt, fence=newest), fact, outcome)
+
+    patch.setattr(runs, "end_attempt", end)
+    patch.setattr(Loop, "_carry_out", carry_out)
+    patch.setattr(loop, "settle", accept)
+    patch.setattr(settle, "_judge", judged)
+
+
+@defect("after an older record was restored, tokens begin where that record ends")
+def _(patch: Patch) -> None:
+    patch.setattr(orphans, "_raise_fence", nothing)
+    patch.setattr(sessions, "FENCES_PER_MINUTE_BITS", 0)
+    patch.setattr(host.FakeHost, "hello", always(True))
+    patch.setattr(host.FakeHost, "owned", always([]))
+
+
+# Stop orders and strangers
+
+
+@defect("strangers are left alone")
+def _(patch: Patch) -> None:
+    patch.setattr(orphans, "_is_stranger", always(False))
+
+
+@defect("cancelling a run that runs changes its state and stops nothing")
+def _(patch: Patch) -> None:
+    patch.setattr(steer, "_order_stop", lambda session, run: moves.move(session, steer.RUN, run, "order_stop"))
+
+
+@defect("a stop order is sent once")
+def _(patch: Patch) -> None:
+    patch.setattr(loop, "STOP_SECONDS", 1e12)
+
+
+@defect("cancelling one run stops its neighbours too")
+def _(patch: Patch) -> None:
+    true = steer._in_states
+
+    def in_states(session: Session, sweep_id: str, states: Any, chosen: str | None) -> list[str]:
+        return true(session, sweep_id, states, None if states == ("running",) else chosen)
+
+    patch.setattr(steer, "_in_states", in_states)
+
+
+@defect("cancelling forgets runs whose back-off lasts")
+def _(patch: Patch) -> None:
+    patch.setattr(steer, "NOT_RUNNING", ("waiting", "queued", "blocked"))
+
+
+# Devices
+
+
+@defect("devices come back when a stop is ordered")
+def _(patch: Patch) -> None:
+    true = steer._order_stop
+
+    def order_stop(session: Session, run: str) -> bool:
+        found = session.value("attempt_live_of_run", run_id=run)
+        attempt = runs.get_attempt(session, found) if found else None
+        if attempt is not None:
+            runs.release_leases(session, attempt)
+        return true(session, run)
+
+    patch.setattr(steer, "_order_stop", order_stop)
+
+
+@defect("a GPU comes back without a look at its memory")
+def _(patch: Patch) -> None:
+    patch.setattr(settle, "_is_gpu", always(False))
+
+
+@defect("devices of ended attempts are never given back")
+def _(patch: Patch) -> None:
+    patch.setattr(loop.devices, "_free_clean", nothing)
+
+
+# Runs
+
+
+@defect("retries have no limit")
+def _(patch: Patch) -> None:
+    true = judge.verdict_of
+    patch.setattr(
+        settle, "verdict_of", lambda o, retry, standing, now: true(o, replace(retry, attempts=99), standing, now)
+    )
+
+
+@defect("a run whose host was lost is tried again without end")
+def _(patch: Patch) -> None:
+    patch.setattr(judge, "INTERRUPTIONS_ALLOWED", 99)
+
+
+@defect("exit 0 is success even if an output is missing")
+def _(patch: Patch) -> None:
+    true = judge.outcome_of
+    patch.setattr(settle, "outcome_of", lambda record, _: true(record, ()))
+
+
+@defect("a run that was killed by a signal counts as a success")
+def _(patch: Patch) -> None:
+    true = judge.outcome_of
+    patch.setattr(settle, "outcome_of", lambda record, missing: true({**record, "signal": None, "code": 0}, missing))
+
+
+@defect("runs whose back-off is over are not woken")
+def _(patch: Patch) -> None:
+    patch.setattr(consequences, "wake_due", nothing)
+    patch.setattr(consequences, "_wake_set_back", nothing)
+
+
+@defect("a clock that was set back makes delayed runs wait for years (found by simulation)")
+def _(patch: Patch) -> None:
+    patch.setattr(consequences, "_wake_set_back", nothing)
+
+
+@defect("a run that fits no machine keeps the devices from all others (found by simulation)")
+def _(patch: Patch) -> None:
+    patch.setattr(placing, "well_devices", nothing)
+
+
+# What depends on others
+
+
+@defect("dependants are released when what they need has failed")
+def _(patch: Patch) -> None:
+    def released(session: Session, run_id: str) -> None:
+        waiting = [row[0] for row in session.rows("runs_waiting_for", needs_id=run_id)]
+        moves.move_runs(session, waiting, "release", subject=run_id)
+
+    patch.setattr(consequences, "block_dependants", released)
+
+
+@defect("dependants of what has failed wait for ever")
+def _(patch: Patch) -> None:
+    patch.setattr(consequences, "block_dependants", nothing)
+    patch.setattr(consequences, "_look_at_waiting", nothing)
+
+
+@defect("dependants are never released")
+def _(patch: Patch) -> None:
+    patch.setattr(consequences, "_release_dependants", nothing)
+    patch.setattr(consequences, "_weigh_whole_needs", nothing)
+
+
+@defect("sweeps and campaigns stay active")
+def _(patch: Patch) -> None:
+    patch.setattr(consequences, "settle_sweeps", nothing)
+
+
+# Limits
+
+
+def without(patch: Patch, *codes: str) -> None:
+    true = place.limit_of
+
+    def limit_of(lane: Any, sweeps: Any, campaigns: Any) -> str | None:
+        found = true(lane, sweeps, campaigns)
+        return None if found in codes else found
+
+    patch.setattr(place, "limit_of", limit_of)
+
+
+@defect("what is paused is started")
+def _(patch: Patch) -> None:
+    without(patch, "sweep_paused", "campaign_paused")
+
+
+@defect("the limit of a sweep is ignored")
+def _(patch: Patch) -> None:
+    without(patch, "sweep_parallel")
+
+
+@defect("the limit of a campaign is ignored")
+def _(patch: Patch) -> None:
+    without(patch, "campaign_parallel")
+
+
+@defect("the budget is ignored")
+def _(patch: Patch) -> None:
+    without(patch, "budget_attempts")
+
+
+# The record
+
+
+@defect("counters are not kept up")
+def _(patch: Patch) -> None:
+    patch.setattr(moves, "_count", nothing)
+
+
+@defect("a state changes without an event")
+def _(patch: Patch) -> None:
+    true = Session.record
+
+    def record(self: Session, kind: str, /, *rest: Any, **payload: Any) -> None:
+        if kind != "attempt.confirm":
+            true(self, kind, *rest, **payload)
+
+    patch.setattr(Session, "record", record)
+
+
+@defect("attempts are started before their claim is durable")
+def _(patch: Patch) -> None:
+    true = Loop._decide
+
+    def decide(self: Loop, session: Session, facts: Any, offers: Any, now: float) -> Any:
+        settled, claimed = true(self, session, facts, offers, now)
+        for made in claimed:
+            self.world.places[made.target].target.start(self._launch(made))
+        return settled, claimed
+
+    patch.setattr(Loop, "_decide", decide)
+
+
+@defect("answers are not kept for repeated keys")
+def _(patch: Patch) -> None:
+    patch.setattr(once.OnceStore, "write", lambda self, change, work: self._store.write(change, work))
+
+
+@defect("a confirmed process is forgotten when the server starts anew")
+def _(patch: Patch) -> None:
+    true = Loop._observe
+
+    def observe(self: Loop, name: str) -> list[News]:
+        first = name not in self.generations
+        found = true(self, name)
+        return [replace(it, seen=Dead("the server was away")) if first and isinstance(it.seen, Alive) else it
+                for it in found]  # fmt: skip
+
+    patch.setattr(Loop, "_observe", observe)
