@@ -71,7 +71,6 @@ class Inspector:
     """Fences up to this one were given out before the record went back to an older copy."""
     highest: int = 0
     """The highest token ever claimed, on every copy of the record."""
-    restored_at: float = -1.0
     _blind: set[str] = field(default_factory=set)
     """Attempts that got a card whose driver did not say who uses it: only our own leases decided."""
     _seen: dict[str, int] = field(default_factory=dict)
@@ -99,11 +98,11 @@ class Inspector:
         """What the log says, as far as it was read."""
         return self.audit.projection
 
-    def restored(self, store: Store, acknowledged: set[str], now: float) -> None:
+    def restored(self, store: Store, acknowledged: set[str]) -> None:
         """The record is an older copy now: what was given out since must not come again."""
         if any(host.machine.live for host in self.hosts.values()):
             self.chance.meet("restored_while_jobs_ran")
-        self.store, self.acknowledged, self.restored_at = store, acknowledged, now
+        self.store, self.acknowledged = store, acknowledged
         self.forgiven = max(self.forgiven, self.highest)
         self._seen = {name: host.highest_fence for name, host in self.hosts.items()}
         self._follow_anew()
@@ -268,10 +267,11 @@ class Inspector:
             self._wanted(process)
 
     def _apart(self, process: Process, other: Process) -> None:
-        if other.started < self.restored_at:
-            return  # nobody can know of it before its host was asked
-        if other.run == process.run:
+        stranger = min(process.fence, other.fence) <= self.forgiven
+        if other.run == process.run and (not stranger or other.boot_id == process.boot_id):
             raise Broken(f"I10: {process.attempt} was started while {other.attempt} lives")
+        if stranger:
+            return  # the record went back: nobody can know of it before its host was asked
         mine = self.projection.attempts.get(process.attempt)
         its = self.projection.attempts.get(other.attempt)
         shared = set(process.gpus) & set(other.gpus) if process.boot_id == other.boot_id else set()

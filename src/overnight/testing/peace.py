@@ -17,8 +17,10 @@ QUIET_TURNS = 2_000
 """Turns within which everything must have ended once nothing disturbs any more."""
 LEGITIMATE_WAITS = frozenset({"never_fits"})
 """Why a run may stay where it is for ever, by the code of its explanation."""
-UNWANTED_SECONDS, UNWANTED_TURNS = 150.0, 5
-"""Within so much time and so many turns of peace an unwanted process ends: the longest grace, and two observations."""
+UNWANTED_SECONDS = 150.0
+"""Within this time of peace an unwanted process ends: the longest grace, and a few repeated orders."""
+LONGEST_STEP = 30.0
+"""Seconds that count at most between two turns: a server that skips hours orders nothing meanwhile."""
 LONGEST_WAIT = 5.5 * 3600.0
 """Seconds of peace within which something moves: the longest job and the latest news together."""
 
@@ -36,7 +38,7 @@ def heal(it: Simulation) -> None:
 def wait_until_quiet(it: Simulation) -> None:
     """Nothing goes wrong and nothing is asked any more: everything must come to its end."""
     moved, seq = it.clock.true, 0
-    unwanted: dict[str, tuple[float, int]] = {}
+    unwanted: dict[str, tuple[float, float]] = {}
     for _ in range(QUIET_TURNS):
         pause = it.turn()
         _see_unwanted(it, unwanted)
@@ -51,17 +53,18 @@ def wait_until_quiet(it: Simulation) -> None:
     raise Broken(f"I36: nothing moves for {still:.0f} s of peace: {'; '.join(_unfinished(it)[:6])}")
 
 
-def _see_unwanted(it: Simulation, since: dict[str, tuple[float, int]]) -> None:
+def _see_unwanted(it: Simulation, since: dict[str, tuple[float, float]]) -> None:
     """I38, I40: what nobody wants any more ends soon, however often an order was lost."""
     living = [process for host in it.hosts.values() for process in host.machine.live]
     names = {f"{process.attempt} {process.fence}" for process in living if not it.inspector.wants(process)}
     for name in since.keys() - names:
         del since[name]
     for name in names:
-        first, turns = since.get(name, (it.clock.true, 0))
-        since[name] = (first, turns + 1)
-        if turns >= UNWANTED_TURNS and it.clock.true - first > UNWANTED_SECONDS:
-            raise Broken(f"I38, I40: {name} lives on, though nobody has wanted it for {it.clock.true - first:.0f} s")
+        last, total = since.get(name, (it.clock.true, 0.0))
+        total += min(it.clock.true - last, LONGEST_STEP)
+        since[name] = (it.clock.true, total)
+        if total > UNWANTED_SECONDS:
+            raise Broken(f"I38, I40: {name} lives on, though nobody has wanted it for {total:.0f} s at least")
 
 
 def _idle(it: Simulation, pause: float) -> float:

@@ -189,7 +189,7 @@ class Simulation:
             self.clock.jump(-YEARS)
         self.record.restore()
         self.actors.forget_answers()
-        self.inspector.restored(self.record.store, set(self._backed_up), self.clock.true)
+        self.inspector.restored(self.record.store, set(self._backed_up))
 
     # Time
 
