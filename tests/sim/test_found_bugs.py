@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from overnight.service.context import Context
 from overnight.store import campaigns, runs
 from overnight.store.base import SYSTEM, Session
 from overnight.store.moves import move
-from overnight.targets.base import Dead, Launch, Refused, Unknown
+from overnight.targets.base import Dead, Evidence, Launch, Refused, Unknown
+from overnight.targets.files import LocalFiles
 from overnight.targets.local import LocalTarget, _understood
 from overnight.testing.actors import perform
 from overnight.testing.chance import Chance
@@ -152,3 +153,10 @@ def test_seeds_that_once_found_something(seed: int) -> None:
 
 def test_simulations_have_a_fast_folder_or_the_usual_one() -> None:
     assert fast_folder() in {None, "/dev/shm"}
+
+
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to("/etc/passwd"), lambda path: path.symlink_to(path)])
+def test_a_job_that_makes_its_log_a_link_does_not_end_the_loop(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "log")
+    found = LocalFiles().evidence(str(tmp_path), "/", ["a\0b"], {"log": {"size": 5}})
+    assert found == Evidence({}, ("a\0b",))

@@ -31,7 +31,8 @@ class LocalFiles:
         return Evidence(self._metrics(folder, record), missing)
 
     def log(self, folder: str, offset: int, limit: int) -> tuple[bytes, int]:
-        """See `Files.log`; a log that is not there yet is empty, what was given back of a capped one is skipped."""
+        """See `Files.log`; a log that is not there yet, or that its job made unreadable or a link, is empty; what was
+        given back of a capped one is skipped."""
         gap_start, gap_end = _gap(folder)
         try:
             with open_regular(os.path.join(folder, "log")) as file:
@@ -43,7 +44,7 @@ class LocalFiles:
                     limit = min(limit, gap_start - start)
                 file.seek(start)
                 data = file.read(limit)
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:
             return b"", 0
         return data, start + len(data)
 
@@ -94,6 +95,6 @@ def is_fresh(pattern: str, since: float) -> bool:
 def _is_fresh_file(path: Path, since: float) -> bool:
     try:
         found = path.stat()
-    except OSError:
+    except (OSError, ValueError):
         return False
     return stat.S_ISREG(found.st_mode) and found.st_size > 0 and found.st_mtime >= since
