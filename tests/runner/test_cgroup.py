@@ -46,7 +46,7 @@ def test_a_host_without_groups_gives_no_numbers_and_no_errors(tmp_path: Path) ->
     for place in (None, Place(str(tmp_path / "missing" / "x"), unified=True), Place("/proc", unified=False)):
         group = Cgroup(place, "overnight-test")
         group.enter()
-        group.kill()
+        group.begin()
         assert (group.path, group.peak(), group.oom_kills()) == (None, None, None)
         group.leave()
         group.remove()

@@ -115,12 +115,9 @@ class Execution:
         variables = spawn.environment(site.environment, launch, site.state_dir)
         path = spawn.resolve(launch.argv[0], variables.get("PATH", spawn.DEFAULT_PATH))
         self._oom_kills = site.cgroup.oom_kills()
-        site.cgroup.enter()
-        try:
-            pid = spawn.spawn(path, launch, variables, descriptor)
-        finally:
-            site.cgroup.leave()
-        self._tree = Tree(pid, site.cgroup)
+        site.cgroup.begin()
+        pid = spawn.spawn(path, launch, variables, descriptor)
+        self._tree = Tree(pid)
         self._announce(pid)
 
     def _announce(self, pid: int) -> None:

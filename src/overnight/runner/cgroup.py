@@ -37,19 +37,25 @@ class Cgroup:
         self._open_counters()
 
     def enter(self) -> None:
-        """Move the caller in, so that what it spawns is born inside; start a new peak."""
-        if self.path is None:
-            return
-        self._reset_peak()
-        self._write(self._inside)
+        """Move the caller in, for as long as it lives: what it spawns is born inside.
+
+        Once and not per attempt: on an idle machine the kernel takes some 20 ms to move a process.
+        """
+        if self.path is not None:
+            self._write(self._inside)
 
     def leave(self) -> None:
-        """Move the caller out again; its children stay."""
+        """Move the caller out again, so that the group can be removed."""
         if self.path is not None:
             self._write(self._outside)
 
+    def begin(self) -> None:
+        """Start a new peak, for the next attempt."""
+        if self.path is not None:
+            self._reset_peak()
+
     def peak(self) -> int | None:
-        """Return the most bytes used at once since the last enter."""
+        """Return the most bytes used at once since the last begin, the few MiB of the executor among them."""
         data = _read_at_start(self._peak)
         return int(data) if data is not None and data.strip().isdigit() else None
 
@@ -60,16 +66,6 @@ class Cgroup:
             if name == b"oom_kill":
                 return int(value)
         return None
-
-    def kill(self) -> None:
-        """SIGKILL everything inside in one step, where the kernel offers that (version 2)."""
-        if self.path is None or not self._unified:
-            return
-        try:
-            with open(f"{self.path}/cgroup.kill", "wb", buffering=0) as file:
-                file.write(b"1")
-        except OSError:
-            return  # an older kernel: the tree is killed process by process
 
     def remove(self) -> None:
         """Take the group away; one that still has members stays."""

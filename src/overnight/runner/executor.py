@@ -98,6 +98,7 @@ def _serve(
     _become_executor(end.fileno())
     stat = read_stat(os.getpid())
     cgroup = Cgroup(place, f"{group_prefix}{os.getpid()}-{stat.start_time if stat else 0}")
+    cgroup.enter()
     site = Site(state_dir, boot_id, environment, cgroup)
     channel = Channel(end)
     owed: list[tuple[str, str]] = []
@@ -107,6 +108,7 @@ def _serve(
             break
         _carry_out(launches.from_wire(json.loads(line)), site, channel, owed)
     _write_owed(owed)
+    cgroup.leave()
     cgroup.remove()
     os._exit(0)
 

@@ -4,7 +4,6 @@ import os
 import signal
 
 from . import processes
-from .cgroup import Cgroup
 from .identity import Stat
 from .record import Usage
 
@@ -17,9 +16,9 @@ CHASE_FROM_ROUND = 2
 class Tree:
     """The main process and all its descendants. Only the executor may hold one, one at a time."""
 
-    __slots__ = ("_cgroup", "_rounds", "empty", "main", "root", "status", "usage")
+    __slots__ = ("_rounds", "empty", "main", "root", "status", "usage")
 
-    def __init__(self, main: int, cgroup: Cgroup) -> None:
+    def __init__(self, main: int) -> None:
         self.main = main
         self.root = os.getpid()
         self.status: int | None = None
@@ -27,7 +26,6 @@ class Tree:
         self.empty = False
         """No descendant is left, proven by the kernel (ECHILD)."""
         self.usage = Usage()
-        self._cgroup = cgroup
         self._rounds = 0
 
     def reap(self) -> None:
@@ -64,7 +62,6 @@ class Tree:
     def kill(self) -> bool:
         """SIGKILL the whole tree once; to be repeated until it is empty. Returns as terminate does."""
         self._rounds += 1
-        self._cgroup.kill()
         living = self.living()
         processes.signal_all(living, signal.SIGKILL)
         if self._rounds >= CHASE_FROM_ROUND:

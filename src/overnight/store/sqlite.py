@@ -30,6 +30,8 @@ OLDEST_SQLITE = (3, 51, 3)
 """Older ones have the WAL-reset race that can corrupt a file."""
 BUSY_MILLISECONDS = 5_000
 """How long another process may hold the database before a call gives up with StoreUnavailable."""
+STATEMENTS = 400
+"""Prepared statements kept per connection: more than there are queries and moves."""
 CHECKED_AT_OPEN_BYTES = 64 * 1024 * 1024
 """Files up to this size are checked page by page before serving; larger ones by `overnight verify-log`."""
 
@@ -67,7 +69,9 @@ class _Readers:
     def connection(self) -> SqliteConnection:
         found: SqliteConnection | None = getattr(self.local, "connection", None)
         if found is None:
-            raw = apsw.Connection(self.path, flags=apsw.SQLITE_OPEN_READWRITE, vfs=self.vfs)
+            raw = apsw.Connection(
+                self.path, flags=apsw.SQLITE_OPEN_READWRITE, vfs=self.vfs, statementcachesize=STATEMENTS
+            )
             raw.set_busy_timeout(BUSY_MILLISECONDS)
             raw.pragma("query_only", True)
             found = SqliteConnection(raw)
@@ -176,7 +180,7 @@ def _open(path: str, vfs: str | None) -> apsw.Connection:
         )
     refuse_unsafe_place(path)
     try:
-        raw = apsw.Connection(path, vfs=vfs)
+        raw = apsw.Connection(path, vfs=vfs, statementcachesize=STATEMENTS)
     except apsw.Error as error:
         raise refusal(path, error) from error
     try:
