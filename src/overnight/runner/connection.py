@@ -3,12 +3,10 @@
 import socket
 from collections.abc import Callable
 
-from .protocol import LineBuffer
+from .protocol import PIECE, LineBuffer
 
 MOST_WAITING = 64 * 1024 * 1024
 """Bytes that may wait for a slow server; with more it is dropped and has to observe anew."""
-PIECE = 262144
-"""Bytes read at once."""
 
 
 class Connection:

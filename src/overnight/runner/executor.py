@@ -20,7 +20,7 @@ from .cgroup import Cgroup, Place
 from .complaint import complain_of_exception
 from .identity import read_stat
 from .launch import Launch
-from .protocol import text
+from .protocol import PIECE, text
 
 _SET_CHILD_SUBREAPER = 36
 _SET_NAME = 15
@@ -54,7 +54,7 @@ class Channel:
         """Return the next line, None when the runner has gone. Waits."""
         while b"\n" not in self._rest:
             try:
-                data = self._socket.recv(262144)
+                data = self._socket.recv(PIECE)
             except OSError:
                 return None
             if not data:

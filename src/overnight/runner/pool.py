@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from . import cgroup, executor
 from .identity import Identity, read_stat
-from .protocol import LineBuffer
+from .protocol import PIECE, LineBuffer
 
 MOST_IDLE = 16
 """Idle executors that are kept; each costs a few MiB."""
@@ -115,7 +115,7 @@ class Pool:
 
     def _read(self, source: Executor) -> None:
         try:
-            data = source.socket.recv(262144, socket.MSG_DONTWAIT)
+            data = source.socket.recv(PIECE, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
         except OSError:

@@ -9,6 +9,9 @@ Message = dict[str, Any]
 MAX_LINE = 16 * 1024 * 1024
 """Bytes of the longest request; a longer one ends its connection."""
 
+PIECE = 65536
+"""Bytes read at once from a socket: below the size from which a buffer costs three system calls of its own."""
+
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
