@@ -254,9 +254,9 @@ def submit_plan(context: Context, plan: CampaignPlan, key: str | None) -> View:
     store = context.store if key is None else OnceStore(context.store, change.actor, "submit", key, plan.name)
 
     def work(session: Session) -> View:
-        digest = campaigns.digest_of(plan, "/work/campaign.yaml")
+        digest = campaigns.digest_of(plan, "/study/campaign.yaml")
         known = session.value("campaign_by_digest", digest=digest)
-        submission = campaigns.Submission("", "/work/campaign.yaml", {})
+        submission = campaigns.Submission("", "/study/campaign.yaml", {})
         campaign = known or campaigns.submit(session, plan, submission, digest, context.rng)
         rows = session.rows("runs_of_campaign", campaign_id=campaign, after=0, limit=10_000)
         return {"campaign": campaign, "ids": [row[0] for row in rows]}
