@@ -24,7 +24,6 @@ HOT = {
     "attempt_live_of_run": "SEARCH attempts USING INDEX attempts_live (run_id=?)",
     "runs_of_sweep": "SEARCH runs USING INDEX runs_sweep (sweep_id=? AND seq>?)",
     "runs_of_campaign": "SEARCH runs USING INDEX runs_campaign (campaign_id=? AND seq>?)",
-    "runs_trouble": "SEARCH runs USING INDEX runs_trouble (campaign_id=?)",
     "runs_waiting": "SEARCH runs USING INDEX runs_waiting (sweep_id=?)",
     "sweep_counts": "SEARCH tallies USING INDEX sqlite_autoindex_tallies_1 (sweep_id=?)",
     "events_after": "SEARCH events USING INTEGER PRIMARY KEY (rowid>?)",
@@ -33,7 +32,7 @@ HOT = {
 """Query -> its whole plan, one step."""
 SMALL = frozenset({"fence", "devices", "campaigns", "sweeps", "json_each"})
 """Tables that may be read whole: a campaign has a few sweeps, a machine a few devices."""
-WHOLE = re.compile(r"^audit_|^campaign_columns$")
+WHOLE = re.compile(r"^audit_")
 """Queries that are meant to read everything: verify-log's."""
 FROM_THE_END = frozenset({"event_head", "events_last"})
 """Walk backwards over the primary key and stop at their limit."""

@@ -17,9 +17,6 @@ from overnight.store import rows
 from overnight.store.base import Session
 from overnight.store.moves import CHUNK, move
 
-SUBMITTED_AT_ONCE = 100_000
-"""Most runs that one campaign or one call may bring."""
-
 
 @dataclass(frozen=True, slots=True)
 class Submission:

@@ -33,7 +33,7 @@ BUSY_MILLISECONDS = 5_000
 STATEMENTS = 400
 """Prepared statements kept per connection: more than there are queries and moves."""
 CHECKED_AT_OPEN_BYTES = 64 * 1024 * 1024
-"""Files up to this size are checked page by page before serving; larger ones by `overnight verify-log`."""
+"""Files up to this size are checked page by page before serving; it would take seconds for larger ones."""
 
 
 class SqliteConnection:

@@ -101,7 +101,6 @@ CREATE INDEX runs_queued ON runs (sweep_id, priority DESC, seq) WHERE state = 'q
 CREATE INDEX runs_waiting ON runs (sweep_id, seq) WHERE state = 'waiting';
 CREATE INDEX runs_delayed ON runs (not_before) WHERE state = 'delayed';
 CREATE INDEX runs_live ON runs (sweep_id) WHERE state IN ('running', 'cancelling');
-CREATE INDEX runs_trouble ON runs (campaign_id, seq) WHERE state IN ('failed', 'blocked', 'cancelled');
 
 -- run_id may not start before needs_id has succeeded.
 CREATE TABLE run_needs (

@@ -53,10 +53,6 @@ SELECT coalesce(max(seq), 0) FROM campaigns;
 INSERT INTO campaigns (seq, id, name, state, gate, digest, path, source, settings, attempts_used, created_at, actor)
 VALUES (:seq, :id, :name, 'active', 'open', :digest, :path, :source, :settings, 0, :now, :actor);
 
--- name: campaign_columns
-SELECT id, seq, name, state, gate, digest, path, settings, attempts_used, created_at, started_at, settled_at, actor
-FROM campaigns;
-
 -- name: campaign_get
 SELECT id, seq, name, state, gate, digest, path, settings, attempts_used, created_at, started_at, settled_at, actor
 FROM campaigns WHERE id = :id;
@@ -90,10 +86,6 @@ UPDATE campaigns SET settled_at = :now WHERE id = :id;
 -- name: campaign_counts
 SELECT t.state, sum(t.number) FROM sweeps s JOIN tallies t ON t.sweep_id = s.id
 WHERE s.campaign_id = :id GROUP BY t.state;
-
--- name: campaign_live
-SELECT count(*) FROM sweeps s JOIN tallies t ON t.sweep_id = s.id
-WHERE s.campaign_id = :id AND t.state IN ('waiting', 'queued', 'delayed', 'running', 'cancelling') AND t.number > 0;
 
 -- name: sweep_last_seq
 SELECT coalesce(max(seq), 0) FROM sweeps;
@@ -225,12 +217,6 @@ WHERE n.needs_id = :needs_id AND r.state = 'blocked' AND r.reason = 'need_failed
 -- name: runs_in_states_of_sweep
 SELECT id FROM runs WHERE sweep_id = :sweep_id AND state IN (SELECT value FROM json_each(:states)) ORDER BY seq;
 
--- name: runs_trouble
-SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
-  interruptions, not_before, created_at, started_at, ended_at, fence
-FROM runs INDEXED BY runs_trouble
-WHERE campaign_id = :campaign_id AND state IN ('failed', 'blocked', 'cancelled') ORDER BY seq LIMIT :limit;
-
 -- name: runs_due
 SELECT id FROM runs INDEXED BY runs_delayed WHERE state = 'delayed' AND not_before <= :now ORDER BY not_before LIMIT :limit;
 
@@ -265,9 +251,6 @@ UPDATE runs SET reason = :reason, detail = :detail, failures = :failures, interr
 -- name: run_reset
 UPDATE runs SET reason = NULL, detail = NULL, failures = 0, interruptions = 0, not_before = NULL, started_at = NULL,
   ended_at = NULL WHERE id = :id;
-
--- name: run_priority
-UPDATE runs SET priority = :priority WHERE id = :id;
 
 -- name: attempt_insert
 INSERT INTO attempts (id, run_id, number, state, fence, target, folder, devices, claimed_at)
@@ -417,9 +400,6 @@ WHERE n.run_id = :run_id AND d.state <> 'succeeded' ORDER BY d.seq LIMIT 20;
 
 -- name: sweep_unmet_names
 SELECT s.name, s.state FROM sweep_needs n JOIN sweeps s ON s.id = n.needs_id WHERE n.sweep_id = :sweep_id ORDER BY s.seq;
-
--- name: sweep_states
-SELECT state, number FROM tallies WHERE sweep_id = :sweep_id AND number > 0;
 
 -- name: devices_all
 SELECT id, target, kind, position, uuid, name, memory_mib, state, diagnosis, busy, seen_at FROM devices

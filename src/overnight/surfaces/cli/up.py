@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from overnight.config import DEFAULT_PORT
 from overnight.surfaces.cli.options import json_option
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 @click.command("up", short_help="Serve: carry runs out until stopped.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=3111, show_default=True, help="Port; 0 takes a free one."
+    "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="Port; 0 takes a free one."
 )
 @click.option("--trust-loopback", is_flag=True, help="Ask nobody on this machine for a token.")
 @click.option("--insecure-bind", is_flag=True, help="Allow an address that other machines reach, without TLS.")
