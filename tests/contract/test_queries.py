@@ -22,6 +22,7 @@ NUMBERS = frozenset({
     "after", "before", "change", "code", "created_at", "ended_at", "failures", "fence", "floor", "interruptions",
     "limit", "memory_mib", "mono", "not_before", "now", "number", "observed_at", "pid", "position", "priority",
     "seen_at", "seen_since", "seq", "signal", "started_at", "token", "wall", "failed_since",
+    "used_mib", "strangers", "rung", "skip", "met",
 })  # fmt: skip
 SPECIAL: dict[str, Any] = {
     "states": '["queued"]',
@@ -36,7 +37,7 @@ NULLABLE = frozenset({
 })  # fmt: skip
 NEVER_NULL = frozenset({
     "id", "name", "fence", "kind", "target", "position", "memory_mib", "now", "failures", "interruptions", "priority",
-    "settings", "seq", "text", "metric", "run_id",
+    "settings", "seq", "text", "metric", "run_id", "rung", "strangers",
 })  # fmt: skip
 """Arguments of the nullable queries that the schema wants."""
 

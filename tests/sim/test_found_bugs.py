@@ -96,7 +96,15 @@ def fail_once(session: Session, run: str) -> None:
     runs.end_attempt(session, attempt, "exit", {"reason": "nonzero_exit", "code": 1})
     assert move(session, RUN, run, "delay", fence=fence, reason="nonzero_exit", attempt=attempt.id)
     retry = campaigns.get_sweep(session, session.rows("run_standing", id=run)[0][1]).settings.retry
-    judged = {"reason": "nonzero_exit", "detail": "", "failures": 1, "interruptions": 0, "ended_at": None}
+    judged = {
+        "reason": "nonzero_exit",
+        "detail": "",
+        "failures": 1,
+        "interruptions": 0,
+        "ended_at": None,
+        "rung": 0,
+        "hint": None,
+    }
     session.rows("run_judged", id=run, not_before=session.now + back_off(retry, 1), **judged)
 
 

@@ -111,7 +111,7 @@ class Record:
 
 def _device(session: Session, device: str, position: int) -> None:
     arguments = {"id": device, "target": "here", "kind": "slot", "position": position, "uuid": None, "name": "CPU"}
-    session.rows("device_upsert", **arguments, memory_mib=0, busy=None, now=session.now)
+    session.rows("device_upsert", **arguments, memory_mib=0, busy=None, used_mib=None, strangers=0, now=session.now)
     session.record("device.create", device)
 
 
@@ -240,7 +240,7 @@ class Forger:
             *(attempt, run, number, token, json.dumps(devices)),
         )
         for device in devices:
-            self.sql("INSERT INTO leases VALUES (?, ?, 'held', 1, NULL)", device, attempt)
+            self.sql("INSERT INTO leases VALUES (?, ?, 'held', 1, NULL, 0)", device, attempt)
         return attempt, token
 
     def attempt(self, attempt: str, transition: str, token: int) -> None:
@@ -253,7 +253,7 @@ class Forger:
         self.event("lease.release", attempt, token, devices=devices)
         for device in devices:
             self.sql(
-                "INSERT INTO leases VALUES (?, ?, 'released', 1, 1) ON CONFLICT DO UPDATE SET state = 'released'",
+                "INSERT INTO leases VALUES (?, ?, 'released', 1, 1, 0) ON CONFLICT DO UPDATE SET state = 'released'",
                 device,
                 attempt,
             )

@@ -57,6 +57,8 @@ def note(session: Session, target: str, offers: Sequence[Offer]) -> None:
             name=offer.name,
             memory_mib=offer.memory_mib,
             busy=offer.busy,
+            used_mib=offer.used_mib,
+            strangers=int(offer.strangers),
             now=session.now,
         )
         if offer.id not in known:

@@ -50,6 +50,15 @@ class Claimed:
     log_cap: int | None
 
 
+def effective(config: Mapping[str, Any], rung: int) -> Mapping[str, Any]:
+    """What a run executes on a rung: its configuration as written (0), or with its n-th declared smaller setting."""
+    if rung == 0:
+        return config
+    smaller = config["smaller"][rung - 1]
+    parameters = {**config["parameters"], **smaller["changed"]}
+    return {**config, "command": smaller["command"], "env": smaller["env"], "parameters": parameters}
+
+
 def launch_of(claimed: Claimed) -> Launch:
     """Resolve the names that are known only now, and wrap the command in its environment."""
     names = launch_names(claimed)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from overnight.daemon.launches import Claimed
+from overnight.daemon.launches import Claimed, effective
 from overnight.daemon.world import World
 from overnight.domain.nouns import Attempt, SweepSettings
 from overnight.domain.reasons import Reason
@@ -96,7 +96,7 @@ def claimed_again(session: Session, world: World, attempt: Attempt) -> Claimed:
 def _claimed(
     session: Session, world: World, spot: Spot, devices: Sequence[FreeDevice], settings: SweepSettings
 ) -> Claimed:
-    text: str = session.value("run_config", id=spot.run)
+    text, rung = session.rows("run_config", id=spot.run)[0]
     return Claimed(
         attempt=spot.attempt,
         run=spot.run,
@@ -105,7 +105,7 @@ def _claimed(
         target=spot.target,
         folder=spot.folder,
         devices=devices,
-        config=json.loads(text),
+        config=effective(json.loads(text), rung),
         settings=settings,
         upstream=dict(session.rows("run_upstream", run_id=spot.run)) if "${needs." in text else {},
         log_cap=world.places[spot.target].log_cap,

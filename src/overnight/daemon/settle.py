@@ -12,7 +12,7 @@ from overnight.domain.reasons import Reason
 from overnight.domain.states import ATTEMPT, LIVE_ATTEMPT, RUN
 from overnight.planner.judge import Outcome, Standing, outcome_of, verdict_of
 from overnight.service.consequences import EndedRun
-from overnight.store import campaigns, runs
+from overnight.store import campaigns, rows, runs
 from overnight.store.base import Session
 from overnight.store.moves import move
 from overnight.targets.base import Absent, Alive, Dead, Ended, Evidence, News, Refused
@@ -159,6 +159,8 @@ def _judge(session: Session, attempt: Attempt, fact: Fact, outcome: Outcome) -> 
         failures=verdict.failures,
         interruptions=verdict.interruptions,
         not_before=verdict.not_before,
+        rung=verdict.rung,
+        hint=rows.encode(verdict.hint) if verdict.hint else None,
         ended_at=session.now if target in RUN.terminal else None,
     )
     if fact.evidence.metrics:

@@ -31,6 +31,7 @@ class Campaign:
     started_at: float | None
     settled_at: float | None
     actor: str
+    analyze: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,15 @@ class SweepSettings:
     grace: float
     parallel: int | None
     replicates: tuple[str, ...]
+    phase: str = ""
+    barrier: bool = False
+    target: str = "here"
+    secrets: tuple[tuple[str, str], ...] = ()
+    estimate: float | None = None
+    stale_after: float | None = None
+    hang: float | None = None
+    precondition_wait: float = 0.0
+    breaker: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,13 @@ class Sweep:
     settings: SweepSettings
     created_at: float
     settled_at: float | None
+    started_at: float | None = None
+    """When the first run of a sweep with a barrier was started; None for others."""
+
+    @property
+    def phase(self) -> str:
+        """The phase that it is reported under."""
+        return self.settings.phase or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +106,10 @@ class Run:
     ended_at: float | None
     fence: int
     """Token of the newest attempt; 0 before the first."""
+    rung: int = 0
+    """0 = as it was written; n = the n-th declared smaller setting of `config["smaller"]`."""
+    hint: Mapping[str, Any] | None = None
+    """What the next placement should mind: `avoid` (ids of devices)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +136,8 @@ class Attempt:
     signal: int | None
     record: Mapping[str, Any] | None
     """The exit record as the runner wrote it."""
+    signature: str | None = None
+    """What its failure looked like, in one line that is equal for equal failures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +158,10 @@ class Device:
     busy: str | None
     """Why it may not be given now although no lease of ours holds it; None = free."""
     seen_at: float
+    used_mib: int | None = None
+    """Memory in use; None = the driver does not say."""
+    strangers: bool = False
+    """Whether processes that are not ours use it."""
 
 
 @dataclass(frozen=True, slots=True)

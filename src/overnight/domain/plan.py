@@ -35,12 +35,23 @@ class Goal:
 
 @dataclass(frozen=True)
 class Need:
-    """What one attempt occupies: `gpus` whole devices, or, when `gpus` is 0, `slots` CPU slots of the target."""
+    """What one attempt occupies: `gpus` whole devices, or, when `gpus` is 0, `slots` CPU slots of the target.
+
+    0 slots = no device at all: bounded by `parallel` alone.
+    """
 
     gpus: int = 0
     slots: int = 1
     gpu_memory_mib: int = 0
     """Smallest total memory of an acceptable GPU; 0 = any."""
+    devices: tuple[int, ...] | None = None
+    """Positions of the acceptable GPUs; None = all."""
+    free_below_mib: int | None = None
+    """A GPU is free when less of its memory is in use; None = as the target is configured."""
+    share: int = 1
+    """Most runs of ours that may be on the GPU of this one at once; above 1 only with `gpus` 1."""
+    or_cpu: bool = False
+    """On a target that has no GPU at all: takes no device (resolved when the plan is submitted)."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,11 @@ class Retry:
     delay: float = 10.0
     factor: float = 2.0
     longest: float = 600.0
+    only_memory: bool = False
+    """Nothing but lack of memory (device or host) is tried again: the rule of the queue's manifests."""
+    smaller: int = 0
+    """Smaller settings that the cells declare (`CellPlan.smaller`); each grants one more attempt after a lack of
+    device memory."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +81,12 @@ class EnvironmentPlan:
     """Folder of a virtual environment, absolute or relative to the working directory."""
     conda: str | None = None
     """Name or prefix of a conda environment."""
+    conda_hook: str | None = None
+    """Path of the conda program, or text beginning with `eval` that is run as it is; None = looked for."""
+    uv: str | None = None
+    """Folder of a uv project, absolute or relative to the working directory."""
+    container: str | None = None
+    """Image that the command runs in."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +109,16 @@ class SweepNeed:
 
 
 @dataclass(frozen=True)
+class Smaller:
+    """A declared smaller setting of a cell: a changed configuration, marked wherever its results are shown."""
+
+    changed: Mapping[str, Scalar]
+    """The parameters that differ."""
+    command: str | tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+
+
+@dataclass(frozen=True)
 class CellPlan:
     """One configuration that becomes one run."""
 
@@ -101,6 +133,16 @@ class CellPlan:
     needs: tuple[str, ...] = ()
     """Names of the cells of other sweeps that this cell waits for (cell by cell dependencies only)."""
     line: int | None = None
+    requires: tuple[str, ...] = ()
+    """Paths or globs that must be there before it starts; relative to the working directory."""
+    skip_if_done: bool = False
+    """Outputs that are there already count: it succeeds without an attempt."""
+    time_limit: float | None = None
+    """Its own, instead of the sweep's; likewise the next two. Seconds."""
+    estimate: float | None = None
+    stale_after: float | None = None
+    smaller: tuple[Smaller, ...] = ()
+    """What is tried when device memory does not suffice, in this order."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +166,28 @@ class SweepPlan:
     """Higher goes first."""
     replicates: tuple[str, ...] = ("seed",)
     """Parameters to average over in results; those that a sweep has."""
+    phase: str = ""
+    """Phase of the campaign that it is part of; empty = one of its own, of its name."""
+    barrier: bool = False
+    """Starts only when all sweeps before it in the file are over, their processes gone and the devices clean."""
+    target: str = "here"
+    secrets: tuple[tuple[str, str], ...] = ()
+    """Variables whose values are read at launch: (name, `env:NAME` or `file:PATH`). Never stored."""
+    estimate: float | None = None
+    """Seconds that a run should take; beyond twice that it is marked slow."""
+    stale_after: float | None = 1800.0
+    """Seconds without growth of the log after which a run is marked silent; None = never."""
+    hang: float | None = None
+    """Seconds without output and progress after which a run is stopped as hung; None = never."""
+    precondition_wait: float = 0.0
+    """Seconds that unmet `requires` are waited for when nothing else of the campaign can run."""
+    breaker: int | None = 5
+    """First runs that fail in the same way after which the rest is blocked; None = never."""
+
+    @property
+    def phase_name(self) -> str:
+        """The phase that it is reported under."""
+        return self.phase or self.name
 
 
 @dataclass(frozen=True)
@@ -136,6 +200,8 @@ class CampaignPlan:
     budget: Budget = field(default_factory=Budget)
     parallel: int | None = None
     priority: int = 0
+    analyze: bool = False
+    """Run the configured analysis hook when it is over."""
 
     @property
     def cells(self) -> int:

@@ -60,7 +60,8 @@ RUN = Machine(
     terminal=frozenset({"succeeded", "failed", "cancelled"}),
     reopening=frozenset({"retry"}),
     arrows=(
-        Arrow("release", ("waiting",), "queued", "everything it needs has succeeded"),
+        Arrow("release", ("waiting",), "queued", "everything it needs has succeeded, every path it requires is there"),
+        Arrow("skip", ("waiting",), "succeeded", "its outputs were there already, and that was declared to suffice"),
         Arrow("claim", ("queued",), "running", "an attempt was given devices and a fence"),
         Arrow("requeue", ("running",), "queued", "the attempt never started, or was interrupted"),
         Arrow("delay", ("running",), "delayed", "the attempt failed and a retry is due later"),
@@ -72,7 +73,7 @@ RUN = Machine(
         Arrow("cancel", ("waiting", "queued", "delayed", "blocked"), "cancelled", "asked for before it ran"),
         Arrow("order_stop", ("running",), "cancelling", "asked for while it ran; the stop order stands"),
         Arrow("stopped", ("cancelling",), "cancelled", "its attempt is proven to have ended"),
-        Arrow("retry", ("failed", "cancelled", "blocked"), "waiting", "asked for by an actor"),
+        Arrow("retry", ("failed", "cancelled", "blocked", "succeeded"), "waiting", "asked for by an actor"),
     ),
 )
 

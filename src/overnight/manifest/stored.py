@@ -15,12 +15,20 @@ from overnight.domain.plan import (
     Goal,
     Need,
     Retry,
+    Smaller,
     SweepNeed,
     SweepPlan,
 )
 
 FORMAT = 1
 """Version of the stored form; a reader refuses any other."""
+
+
+_SWEEP_PLAIN = (
+    "name", "workdir", "time_limit", "grace", "parallel", "priority", "phase", "barrier", "target", "estimate",
+    "stale_after", "hang", "precondition_wait", "breaker",
+)  # fmt: skip
+_CELL_PLAIN = ("line", "skip_if_done", "time_limit", "estimate", "stale_after")
 
 
 def dump(plan: CampaignPlan) -> dict[str, Any]:
@@ -33,22 +41,19 @@ def dump(plan: CampaignPlan) -> dict[str, Any]:
         "budget": asdict(plan.budget),
         "parallel": plan.parallel,
         "priority": plan.priority,
+        "analyze": plan.analyze,
         "sweeps": [_sweep(sweep) for sweep in plan.sweeps],
     }
 
 
 def _sweep(sweep: SweepPlan) -> dict[str, Any]:
     return {
-        "name": sweep.name,
-        "workdir": sweep.workdir,
+        **{name: getattr(sweep, name) for name in _SWEEP_PLAIN},
+        "secrets": [list(pair) for pair in sweep.secrets],
         "needs": [{"sweep": one.sweep, "match": None if one.match is None else list(one.match)} for one in sweep.needs],
         "need": asdict(sweep.need),
         "retry": asdict(sweep.retry),
         "environment": asdict(sweep.environment),
-        "time_limit": sweep.time_limit,
-        "grace": sweep.grace,
-        "parallel": sweep.parallel,
-        "priority": sweep.priority,
         "replicates": list(sweep.replicates),
         "cells": [_cell(cell) for cell in sweep.cells],
     }
@@ -62,8 +67,15 @@ def _cell(cell: CellPlan) -> dict[str, Any]:
         "outputs": list(cell.outputs),
         "env": dict(cell.env),
         "needs": list(cell.needs),
-        "line": cell.line,
+        "requires": list(cell.requires),
+        "smaller": [_smaller(it) for it in cell.smaller],
+        **{name: getattr(cell, name) for name in _CELL_PLAIN},
     }
+
+
+def _smaller(it: Smaller) -> dict[str, Any]:
+    command = it.command if isinstance(it.command, str) else list(it.command)
+    return {"changed": dict(it.changed), "command": command, "env": dict(it.env)}
 
 
 def plan_from(stored: Mapping[str, Any]) -> CampaignPlan:
@@ -78,36 +90,45 @@ def plan_from(stored: Mapping[str, Any]) -> CampaignPlan:
         budget=Budget(**stored["budget"]),
         parallel=stored["parallel"],
         priority=stored["priority"],
+        analyze=stored["analyze"],
     )
 
 
 def _sweep_from(stored: Mapping[str, Any]) -> SweepPlan:
     return SweepPlan(
-        name=stored["name"],
+        **{name: stored[name] for name in _SWEEP_PLAIN},
         cells=tuple([_cell_from(cell) for cell in stored["cells"]]),
-        workdir=stored["workdir"],
+        secrets=tuple((name, reference) for name, reference in stored["secrets"]),
         needs=tuple(
             SweepNeed(one["sweep"], None if one["match"] is None else tuple(one["match"])) for one in stored["needs"]
         ),
-        need=Need(**stored["need"]),
+        need=_need_from(stored["need"]),
         retry=Retry(**stored["retry"]),
         environment=EnvironmentPlan(**stored["environment"]),
-        time_limit=stored["time_limit"],
-        grace=stored["grace"],
-        parallel=stored["parallel"],
-        priority=stored["priority"],
         replicates=tuple(stored["replicates"]),
     )
 
 
+def _need_from(stored: Mapping[str, Any]) -> Need:
+    devices = stored["devices"]
+    return Need(**{**stored, "devices": None if devices is None else tuple(devices)})
+
+
 def _cell_from(stored: Mapping[str, Any]) -> CellPlan:
-    command = stored["command"]
     return CellPlan(
         name=stored["name"],
         parameters=dict(stored["parameters"]),
-        command=command if isinstance(command, str) else tuple(command),
+        command=_command_from(stored["command"]),
         outputs=tuple(stored["outputs"]),
         env=dict(stored["env"]),
         needs=tuple(stored["needs"]),
-        line=stored["line"],
+        requires=tuple(stored["requires"]),
+        smaller=tuple(
+            Smaller(dict(it["changed"]), _command_from(it["command"]), dict(it["env"])) for it in stored["smaller"]
+        ),
+        **{name: stored[name] for name in _CELL_PLAIN},
     )
+
+
+def _command_from(stored: str | list[str]) -> str | tuple[str, ...]:
+    return stored if isinstance(stored, str) else tuple(stored)

@@ -76,6 +76,8 @@ def _waiting(situation: Situation) -> Explanation:
 def _queued(situation: Situation) -> Explanation:
     limit = limit_of(situation.lane, {}, {})
     if limit:
+        if limit == "held":
+            return Explanation("held", f"nothing new of its sweep starts: {situation.lane.hold}", ("overnight doctor",))
         sentence, command = _LIMITS[limit]
         campaign = situation.run.campaign_id or ""
         return Explanation(

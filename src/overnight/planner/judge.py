@@ -37,6 +37,10 @@ class Verdict:
     failures: int
     interruptions: int
     not_before: float | None = None
+    rung: int = 0
+    """Which declared smaller setting the run takes from now on; 0 = as it was written."""
+    hint: Mapping[str, Any] | None = None
+    """For the next placement: `avoid` (ids of devices)."""
 
 
 def outcome_of(record: Mapping[str, Any], missing_outputs: Sequence[str]) -> Outcome:

@@ -62,6 +62,8 @@ class Lane:
     parallel: int | None
     heads: tuple[Head, ...]
     """At least as many as there are free devices, in order."""
+    hold: str | None = None
+    """Why nothing new of it may start now, whatever is free (a barrier, a full disk); None = nothing holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,8 @@ def limit_of(lane: Lane, sweeps: dict[str, int], campaigns: dict[str, int]) -> s
     campaign = lane.campaign
     if not lane.open:
         return "sweep_paused"
+    if lane.hold is not None:
+        return "held"
     if lane.parallel is not None and lane.live + sweeps.get(lane.sweep_id, 0) >= lane.parallel:
         return "sweep_parallel"
     if campaign is None:

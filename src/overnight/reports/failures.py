@@ -24,6 +24,22 @@ MEANING: Mapping[str, str] = MappingProxyType(
         Reason.NEED_FAILED: "what it needs did not succeed",
         Reason.BUDGET: "the budget of the campaign was used up",
         Reason.CANCELLED: "it was cancelled",
+        Reason.VRAM_OOM: "its GPU had too little memory for it",
+        Reason.NEIGHBOUR_OOM: "somebody else held the memory of its GPU",
+        Reason.DISK_FULL: "there was no room left on a disk",
+        Reason.SHM: "shared memory was too small",
+        Reason.NO_GPU: "it found no usable GPU",
+        Reason.HARDWARE: "its GPU failed",
+        Reason.TRANSIENT: "a service that it needs was not there for a moment",
+        Reason.PREEMPTED: "the platform took the machine away",
+        Reason.MISSING_DEPENDENCY: "something that it needs is not installed",
+        Reason.CODE_ERROR: "the program is wrong: it would fail in the same way every time",
+        Reason.ENV_ERROR: "its environment could not be activated",
+        Reason.HANG: "it hung: no output and no progress",
+        Reason.DIVERGED: "its training diverged",
+        Reason.PRECONDITION_MISSING: "a path that it requires is not there",
+        Reason.BREAKER: "the first runs of its sweep all failed in the same way",
+        Reason.SKIPPED: "its outputs were there already",
     }
 )
 """Reasons in words; others stand for themselves."""

@@ -7,6 +7,7 @@ from overnight.domain.states import LIVE_RUN
 from overnight.planner.place import CampaignView, Head, Lane
 from overnight.store import campaigns
 from overnight.store.base import Session
+from overnight.store.marks import holds
 
 
 def lane_of(session: Session, sweep: Sweep, heads: tuple[Head, ...], views: dict[str, CampaignView]) -> Lane:
@@ -24,7 +25,15 @@ def lane_of(session: Session, sweep: Sweep, heads: tuple[Head, ...], views: dict
         live=sum(counts.get(state, 0) for state in LIVE_RUN),
         parallel=sweep.settings.parallel,
         heads=heads,
+        hold=hold_of(session, sweep),
     )
+
+
+def hold_of(session: Session, sweep: Sweep) -> str | None:
+    """Why nothing new of a sweep may start now: something holds it, or its target."""
+    held = holds(session)
+    found = held.get(sweep.id) or held.get(sweep.settings.target)
+    return found[1] if found else None
 
 
 def campaign_view(session: Session, campaign: Campaign) -> CampaignView:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import Any
 
 from overnight.domain.errors import Ambiguous, Conflict, NotFound
 from overnight.domain.nouns import Campaign, Sweep
-from overnight.domain.plan import CampaignPlan, CellPlan, SweepPlan
+from overnight.domain.plan import CampaignPlan, CellPlan, Smaller, SweepPlan
 from overnight.domain.states import SWEEP
 from overnight.ids import SHORTEST_PREFIX, new_id
 from overnight.store import rows
@@ -79,7 +81,13 @@ def submit(session: Session, plan: CampaignPlan, submission: Submission, digest:
 def _campaign_settings(plan: CampaignPlan, submission: Submission) -> str:
     goal = asdict(plan.goal) if plan.goal else None
     return rows.encode(
-        {"goal": goal, "budget": asdict(plan.budget), "parallel": plan.parallel, "code": submission.code}
+        {
+            "goal": goal,
+            "budget": asdict(plan.budget),
+            "parallel": plan.parallel,
+            "code": submission.code,
+            "analyze": plan.analyze,
+        }
     )
 
 
@@ -101,18 +109,69 @@ def insert_sweep(session: Session, campaign_id: str | None, plan: SweepPlan, rng
 
 
 def config_of(cell: CellPlan) -> str:
-    """The JSON form of what a run executes, frozen."""
-    command = cell.command if isinstance(cell.command, str) else list(cell.command)
+    """The JSON form of what a run executes, frozen. `command, parameters, outputs, env` always; of `requires`,
+    `time_limit`, `estimate`, `stale_after` and `smaller` what the cell has."""
+    own = {
+        "requires": list(cell.requires),
+        "time_limit": cell.time_limit,
+        "estimate": cell.estimate,
+        "stale_after": cell.stale_after,
+        "smaller": [_smaller(it) for it in cell.smaller],
+    }
     return rows.encode(
-        {"command": command, "parameters": dict(cell.parameters), "outputs": list(cell.outputs), "env": dict(cell.env)}
+        {
+            "command": _command(cell.command),
+            "parameters": dict(cell.parameters),
+            "outputs": list(cell.outputs),
+            "env": dict(cell.env),
+            **{name: value for name, value in own.items() if value not in (None, [])},
+        }
     )
 
 
+def _command(command: str | tuple[str, ...]) -> str | list[str]:
+    return command if isinstance(command, str) else list(command)
+
+
+def _smaller(it: Smaller) -> dict[str, Any]:
+    return {"changed": dict(it.changed), "command": _command(it.command), "env": dict(it.env)}
+
+
 def _insert_runs(session: Session, campaign_id: str, sweep_id: str, plan: SweepPlan, ids: Mapping[str, str]) -> None:
-    waits = any(True for _ in plan.needs)
-    state = "waiting" if waits else "queued"
-    made = ((ids[cell.name], cell.name, config_of(cell)) for cell in plan.cells)
-    insert_runs(session, campaign_id, sweep_id, made, state=state, priority=0)
+    """The runs of a sweep in file order; those with conditions wait until these were looked at."""
+    first = "waiting" if plan.needs else "queued"
+    for state, cells in groupby(plan.cells, key=lambda cell: "waiting" if has_conditions(cell) else first):
+        made = [(ids[cell.name], cell.name, config_of(cell)) for cell in cells]
+        insert_runs(session, campaign_id, sweep_id, made, state=state, priority=0)
+    insert_conditions(session, sweep_id, plan, ids)
+
+
+def has_conditions(cell: CellPlan) -> bool:
+    """Whether its files must be looked at before it may start."""
+    return bool(cell.requires) or cell.skip_if_done
+
+
+def insert_conditions(session: Session, sweep_id: str, plan: SweepPlan, ids: Mapping[str, str]) -> None:
+    """Store what the runs require and which outputs they claim; `ids`: cell name -> run id, of those to store."""
+    cells = [cell for cell in plan.cells if cell.name in ids]
+    conditions = [
+        {
+            "run_id": ids[cell.name],
+            "sweep_id": sweep_id,
+            "requires": rows.encode(list(cell.requires)),
+            "skip": int(cell.skip_if_done),
+        }
+        for cell in cells
+        if has_conditions(cell)
+    ]
+    session.many("condition_insert", conditions)
+    outputs = [
+        {"path": posixpath.join(plan.workdir, output), "run_id": ids[cell.name]}
+        for cell in cells
+        for output in cell.outputs
+        if not output.startswith("${run_dir}")
+    ]
+    session.many("output_insert", outputs)
 
 
 def insert_runs(

@@ -14,9 +14,21 @@ from overnight.domain.reasons import INTERRUPTIONS_ALLOWED
 from overnight.domain.states import ATTEMPT, CAMPAIGN, DEVICE, LEASE, LIVE_ATTEMPT, MACHINES, RUN, SWEEP, Arrow, Machine
 from overnight.store.lives import AttemptLife, Life, Rules, RunLife, Violation
 
-NOTES = frozenset({"server.start", "server.ready", "server.stop", "token.create", "token.revoke", "run.priority"})
+NOTES = frozenset(
+    {
+        "server.start",
+        "server.ready",
+        "server.stop",
+        "token.create",
+        "token.revoke",
+        "run.priority",
+        "run.update",
+        "sweep.update",
+        "campaign.update",
+    }
+)
 """Kinds of events that change no state. What is neither here, in `NOTE_FAMILIES` nor an arrow is a violation."""
-NOTE_FAMILIES = ("log.", "denied.", "host.")
+NOTE_FAMILIES = ("log.", "denied.", "host.", "alert.", "hold.", "file.")
 """Beginnings of kinds that change no state, whatever follows; so does any kind that ends in `NOTE_ENDING`."""
 NOTE_ENDING = ".annotate"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
@@ -32,6 +33,7 @@ def campaign(row: Row) -> Campaign:
         budget=Budget(**kept["budget"]),
         parallel=kept["parallel"],
         code=kept["code"],
+        analyze=kept.get("analyze", False),
         attempts_used=used,
         created_at=created,
         started_at=started,
@@ -40,18 +42,28 @@ def campaign(row: Row) -> Campaign:
     )
 
 
+_PLAIN = (
+    "workdir", "time_limit", "grace", "parallel", "phase", "barrier", "target", "estimate", "stale_after", "hang",
+    "precondition_wait", "breaker",
+)  # fmt: skip
+"""Settings of a sweep that are the same in the plan, in the store and in the noun."""
+_ADDED = {
+    "phase": "", "barrier": False, "target": "here", "estimate": None, "stale_after": None, "hang": None,
+    "precondition_wait": 0.0, "breaker": None,
+}  # fmt: skip
+"""What rows that were written before these settings existed mean by their absence."""
+
+
 def settings_of(plan: SweepPlan) -> str:
     """The JSON form of what all runs of a sweep share."""
     return encode(
         {
-            "workdir": plan.workdir,
+            **{name: getattr(plan, name) for name in _PLAIN},
             "need": asdict(plan.need),
             "retry": asdict(plan.retry),
             "environment": asdict(plan.environment),
-            "time_limit": plan.time_limit,
-            "grace": plan.grace,
-            "parallel": plan.parallel,
             "replicates": list(plan.replicates),
+            "secrets": [list(pair) for pair in plan.secrets],
         }
     )
 
@@ -59,29 +71,35 @@ def settings_of(plan: SweepPlan) -> str:
 @lru_cache(maxsize=4096)
 def sweep_settings(text: str) -> SweepSettings:
     """The other direction; cached, since every pass reads the same few."""
-    kept = json.loads(text)
+    kept = {**_ADDED, **json.loads(text)}
     return SweepSettings(
-        workdir=kept["workdir"],
-        need=Need(**kept["need"]),
+        **{name: kept[name] for name in _PLAIN},
+        need=need_from(kept["need"]),
         retry=Retry(**kept["retry"]),
         environment=EnvironmentPlan(**kept["environment"]),
-        time_limit=kept["time_limit"],
-        grace=kept["grace"],
-        parallel=kept["parallel"],
         replicates=tuple(kept["replicates"]),
+        secrets=tuple((name, reference) for name, reference in kept.get("secrets", ())),
     )
+
+
+def need_from(kept: Mapping[str, Any]) -> Need:
+    """A need from its JSON form."""
+    devices = kept.get("devices")
+    return Need(**{**kept, "devices": None if devices is None else tuple(devices)})
 
 
 def sweep(row: Row) -> Sweep:
     """From `sweep_get` and its like."""
-    id_, seq, campaign_id, name, state, gate, priority, settings, created, settled = row
-    return Sweep(id_, seq, campaign_id, name, state, gate, priority, sweep_settings(settings), created, settled)
+    columns: list[Any] = list(row)
+    columns[7] = sweep_settings(row[7])
+    return Sweep(*columns)
 
 
 def run(row: Row) -> Run:
     """From `run_get` and its like."""
     columns: list[Any] = list(row)
     columns[9] = json.loads(row[9])
+    columns[19] = json.loads(row[19]) if row[19] else None
     return Run(*columns)
 
 
@@ -95,7 +113,9 @@ def attempt(row: Row) -> Attempt:
 
 def device(row: Row) -> Device:
     """From `device_get` and its like."""
-    return Device(*row)
+    columns: list[Any] = list(row)
+    columns[12] = bool(row[12])
+    return Device(*columns)
 
 
 def event(row: Row) -> Event:

@@ -72,7 +72,7 @@ def claim(session: Session, run_id: str, number: int, *, target: str, folder: st
 def end_attempt(session: Session, attempt: Attempt, transition: str, outcome: Mapping[str, Any]) -> bool:
     """Accept the end of an attempt, once, by its own fence; False when it had ended before.
 
-    `outcome` has `reason`, `detail` and, where known, `code, signal, pid, started_at, ended_at, record`.
+    `outcome` has `reason`, `detail` and, where known, `code, signal, pid, started_at, ended_at, record, signature`.
     """
     payload = {
         "reason": outcome["reason"],
@@ -95,6 +95,7 @@ def end_attempt(session: Session, attempt: Attempt, transition: str, outcome: Ma
         started_at=outcome.get("started_at"),
         ended_at=outcome.get("ended_at") or session.now,
         record=rows.encode(record) if record else None,
+        signature=outcome.get("signature"),
     )
     return True
 

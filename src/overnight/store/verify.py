@@ -57,7 +57,8 @@ class StoredRules:
         """See `Rules.attempts`."""
         if sweep_id not in self._attempts:
             row = self._rows("sweep_get", id=sweep_id)
-            self._attempts[sweep_id] = rows.sweep(row[0]).settings.retry.attempts if row else None
+            retry = rows.sweep(row[0]).settings.retry if row else None
+            self._attempts[sweep_id] = retry.attempts + retry.smaller if retry else None
         return self._attempts[sweep_id]
 
     def runs_needed(self, run_id: str) -> list[str]:

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 
@@ -30,6 +30,14 @@ class Offer:
     """Why it may not be given although we do not use it (somebody else's memory); None = free."""
     fault: str | None
     """Why it must be quarantined; None = well."""
+    used_mib: int | None = None
+    """Memory in use; None = the driver does not say."""
+    strangers: bool = False
+    """Whether processes that are not ours use it."""
+    ours: Mapping[str, int] = field(default_factory=dict)
+    """Attempt -> MiB that its processes use here, as far as the driver tells."""
+    utilisation: int | None = None
+    """Percent; None = the driver does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +123,39 @@ class News:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """What is left where something writes; None = nobody could say."""
+
+    path: str
+    free_bytes: int | None
+    free_inodes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the files of an ended attempt say: its final numbers, and which declared outputs are not there, fresh and
-    whole."""
+    """What the files of an ended attempt say.
+
+    Its final numbers; which declared outputs are not there, fresh and whole; and, after a failed exit only, what its
+    log says (`clues`: class -> the line), the signature of its failure, why its environment could not be activated, and
+    the room that is left where it writes.
+    """
 
     metrics: Mapping[str, float]
     missing: tuple[str, ...]
+    clues: Mapping[str, str] = field(default_factory=dict)
+    signature: str | None = None
+    environment: str | None = None
+    rooms: tuple[Room, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """When something of a live attempt last moved, in wall seconds of its host; None = nothing there yet."""
+
+    log_size: int
+    log_at: float | None
+    files_at: float | None
+    """Newest change of a declared output or of a file in its folder, the log apart."""
 
 
 class Target(Protocol):
@@ -165,6 +200,18 @@ class Files(Protocol):
 
     def evidence(self, folder: str, workdir: str, outputs: Sequence[str], record: Mapping[str, Any]) -> Evidence:
         """Final numbers and missing outputs of an ended attempt."""
+
+    def missing(self, workdir: str, paths: Sequence[str]) -> list[str]:
+        """Those of the paths and globs (relative to `workdir`) that name nothing that is there."""
+
+    def done(self, workdir: str, outputs: Sequence[str]) -> bool:
+        """Whether every output is there already: a regular file that is not empty."""
+
+    def room(self, path: str) -> Room:
+        """What is left at `path`, or at the nearest folder above it that is there."""
+
+    def progress(self, folder: str, workdir: str, outputs: Sequence[str]) -> Progress:
+        """What a live attempt last moved."""
 
     def log(self, folder: str, offset: int, limit: int) -> tuple[bytes, int]:
         """Bytes of the log from `offset` (negative: from its end), at most `limit`, and where the next call

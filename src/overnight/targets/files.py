@@ -6,16 +6,20 @@ import glob
 import os
 import stat
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from overnight.domain import metrics
-from overnight.targets.base import Evidence
+from overnight.targets.base import Evidence, Progress, Room
 
 TAIL_BYTES = 256 * 1024
 """How much of a log's end is searched for final numbers."""
 LARGEST_RESULTS = 16 * 1024 * 1024
 """Bytes of a `results.json` that is still read."""
+LOOKED_AT = 1_000
+"""Files that one look for progress goes through."""
 CLOCK_GRAIN = 0.05
 """Seconds by which a file's time may lag the clock that stamped the attempt's start: the kernel stamps files per
 tick."""
@@ -29,6 +33,42 @@ class LocalFiles:
         since = float(record.get("started_at") or 0.0) - CLOCK_GRAIN
         missing = tuple(output for output in outputs if not is_fresh(os.path.join(workdir, output), since))
         return Evidence(self._metrics(folder, record), missing)
+
+    def missing(self, workdir: str, paths: Sequence[str]) -> list[str]:
+        """See `Files.missing`."""
+        return [path for path in paths if not _is_there(os.path.join(workdir, path))]
+
+    def done(self, workdir: str, outputs: Sequence[str]) -> bool:
+        """See `Files.done`."""
+        return bool(outputs) and all(is_fresh(os.path.join(workdir, output), 0.0) for output in outputs)
+
+    def room(self, path: str) -> Room:
+        """See `Files.room`."""
+        place = Path(path)
+        while not place.is_dir() and place != place.parent:
+            place = place.parent
+        try:
+            found = os.statvfs(place)
+        except OSError:
+            return Room(str(place), None, None)
+        inodes = found.f_favail if found.f_files else None
+        return Room(str(place), found.f_bavail * found.f_frsize, inodes)
+
+    def progress(self, folder: str, workdir: str, outputs: Sequence[str]) -> Progress:
+        """See `Files.progress`; looks at no more than the folder itself and the outputs."""
+        size, log_at = 0, None
+        newest: list[float] = []
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry in islice(entries, LOOKED_AT):
+                with suppress(OSError):
+                    found = entry.stat(follow_symlinks=False)
+                    if entry.name == "log":
+                        size, log_at = found.st_size, found.st_mtime
+                    elif stat.S_ISREG(found.st_mode):
+                        newest.append(found.st_mtime)
+        for output in outputs:
+            newest += _changes(os.path.join(workdir, output))
+        return Progress(size, log_at, max(newest, default=None))
 
     def log(self, folder: str, offset: int, limit: int) -> tuple[bytes, int]:
         """See `Files.log`; a log that is not there yet, or that its job made unreadable or a link, is empty; what was
@@ -55,6 +95,21 @@ class LocalFiles:
             found.update(metrics.from_log(tail.decode("utf-8", errors="replace")))
         found.update(metrics.from_results(read_bounded(os.path.join(folder, "results.json"), LARGEST_RESULTS)))
         return found
+
+
+def _is_there(pattern: str) -> bool:
+    with suppress(OSError, ValueError):
+        return os.path.exists(pattern) or (glob.has_magic(pattern) and bool(glob.glob(pattern, recursive=True)))
+    return False
+
+
+def _changes(pattern: str) -> list[float]:
+    """When the files that a path or glob names were last changed; at most `LOOKED_AT`."""
+    found: list[float] = []
+    for path in islice(glob.iglob(pattern, recursive=True) if glob.has_magic(pattern) else [pattern], LOOKED_AT):
+        with suppress(OSError, ValueError):
+            found.append(os.stat(path).st_mtime)
+    return found
 
 
 def _gap(folder: str) -> tuple[int, int]:

@@ -56,6 +56,8 @@ def add_devices(session: Session, count: int, *, target: str = "here") -> tuple[
             name="slot",
             memory_mib=0,
             busy=None,
+            used_mib=None,
+            strangers=0,
             now=session.now,
         )
     return ids

@@ -12,7 +12,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from overnight.domain.errors import Unavailable
-from overnight.targets.base import Absent, Alive, Dead, Ended, Evidence, Handle, Launch, News, Offer, Seen, Unknown
+from overnight.targets.base import (
+    Absent,
+    Alive,
+    Dead,
+    Ended,
+    Evidence,
+    Handle,
+    Launch,
+    News,
+    Offer,
+    Progress,
+    Room,
+    Seen,
+    Unknown,
+)
 from overnight.testing.chance import Chance
 from overnight.testing.host import FakeHost, Wire
 
@@ -158,6 +172,22 @@ class FakeTarget:
         found = [it for it in self.host.machine.history if (it.attempt, it.fence) == wanted]
         there = bool(found) and found[-1].behaviour.output
         return Evidence({"loss": float(len(found))} if found else {}, () if there else tuple(outputs))
+
+    def missing(self, workdir: str, paths: Sequence[str]) -> list[str]:  # noqa: ARG002
+        """See `Files.missing`: everything is there."""
+        return []
+
+    def done(self, workdir: str, outputs: Sequence[str]) -> bool:  # noqa: ARG002
+        """See `Files.done`: nothing is."""
+        return False
+
+    def room(self, path: str) -> Room:
+        """See `Files.room`: there is always some."""
+        return Room(path, 2**40, 2**30)
+
+    def progress(self, folder: str, workdir: str, outputs: Sequence[str]) -> Progress:  # noqa: ARG002
+        """See `Files.progress`: everything moves."""
+        return Progress(0, self._now, self._now)
 
     def log(self, folder: str, offset: int, limit: int) -> tuple[bytes, int]:  # noqa: ARG002
         """See `Files.log`: nothing was ever written."""

@@ -95,7 +95,7 @@ INSERT INTO sweeps (seq, id, campaign_id, name, state, gate, priority, settings,
 VALUES (:seq, :id, :campaign_id, :name, 'active', 'open', :priority, :settings, :now);
 
 -- name: sweep_get
-SELECT id, seq, campaign_id, name, state, gate, priority, settings, created_at, settled_at
+SELECT id, seq, campaign_id, name, state, gate, priority, settings, created_at, settled_at, started_at
 FROM sweeps WHERE id = :id;
 
 -- name: sweep_alone
@@ -105,11 +105,11 @@ SELECT id, state FROM sweeps WHERE campaign_id IS NULL AND name = :name;
 SELECT id FROM sweeps WHERE id >= :low AND id < :high LIMIT 3;
 
 -- name: sweeps_of
-SELECT id, seq, campaign_id, name, state, gate, priority, settings, created_at, settled_at
+SELECT id, seq, campaign_id, name, state, gate, priority, settings, created_at, settled_at, started_at
 FROM sweeps WHERE campaign_id = :campaign_id ORDER BY seq;
 
 -- name: sweeps_active
-SELECT id, seq, campaign_id, name, state, gate, priority, settings, created_at, settled_at
+SELECT id, seq, campaign_id, name, state, gate, priority, settings, created_at, settled_at, started_at
 FROM sweeps WHERE state = 'active' ORDER BY seq;
 
 -- name: sweep_settled_at
@@ -149,14 +149,14 @@ VALUES (:seq, :id, :campaign_id, :sweep_id, :name, :state, :priority, :config, 0
 SELECT state, sweep_id, campaign_id, failures, interruptions FROM runs WHERE id = :id;
 
 -- name: run_config
-SELECT config FROM runs WHERE id = :id;
+SELECT config, rung FROM runs WHERE id = :id;
 
 -- name: run_need_insert
 INSERT INTO run_needs (run_id, needs_id) VALUES (:run_id, :needs_id);
 
 -- name: run_get
 SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
-  interruptions, not_before, created_at, started_at, ended_at, fence
+  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint
 FROM runs WHERE id = :id;
 
 -- name: runs_by_prefix
@@ -164,23 +164,23 @@ SELECT id FROM runs WHERE id >= :low AND id < :high LIMIT 3;
 
 -- name: runs_latest
 SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
-  interruptions, not_before, created_at, started_at, ended_at, fence
+  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint
 FROM runs WHERE seq < :before ORDER BY seq DESC LIMIT :limit;
 
 -- name: runs_of_campaign
 SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
-  interruptions, not_before, created_at, started_at, ended_at, fence
+  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint
 FROM runs WHERE campaign_id = :campaign_id AND seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: runs_of_sweep
 SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
-  interruptions, not_before, created_at, started_at, ended_at, fence
+  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint
 FROM runs WHERE sweep_id = :sweep_id AND seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: runs_alone
 -- Runs outside any campaign; their sweeps are few (one per shape), so the sweep index serves.
 SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
-  interruptions, not_before, created_at, started_at, ended_at, fence
+  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint
 FROM runs WHERE campaign_id IS NULL AND seq < :before ORDER BY seq DESC LIMIT :limit;
 
 -- name: runs_queued_head
@@ -193,8 +193,9 @@ SELECT id FROM runs INDEXED BY runs_waiting
 WHERE sweep_id = :sweep_id AND state = 'waiting' ORDER BY seq LIMIT :limit;
 
 -- name: runs_waiting_with_cell_needs_met
--- Waiting runs of a sweep whose own needs (cell by cell) have all succeeded.
+-- Waiting runs of a sweep whose own needs (cell by cell) have all succeeded and whose conditions are met.
 SELECT r.id FROM runs r INDEXED BY runs_waiting WHERE r.sweep_id = :sweep_id AND r.state = 'waiting'
+  AND NOT EXISTS (SELECT 1 FROM conditions c WHERE c.run_id = r.id AND c.met = 0)
   AND NOT EXISTS (SELECT 1 FROM run_needs n JOIN runs d ON d.id = n.needs_id
     WHERE n.run_id = r.id AND d.state <> 'succeeded')
 ORDER BY r.seq LIMIT :limit;
@@ -237,8 +238,10 @@ SELECT s.name, a.folder FROM run_needs n JOIN runs d ON d.id = n.needs_id JOIN s
 JOIN attempts a ON a.run_id = d.id AND a.fence = d.fence WHERE n.run_id = :run_id ORDER BY d.seq;
 
 -- name: run_unmet
--- Whether one waiting run still waits for a run of its own.
-SELECT count(*) FROM run_needs n JOIN runs d ON d.id = n.needs_id WHERE n.run_id = :run_id AND d.state <> 'succeeded';
+-- How many runs and conditions of its own one waiting run still waits for.
+SELECT (SELECT count(*) FROM run_needs n JOIN runs d ON d.id = n.needs_id
+  WHERE n.run_id = :run_id AND d.state <> 'succeeded')
++ (SELECT count(*) FROM conditions c WHERE c.run_id = :run_id AND c.met = 0);
 
 -- name: run_claimed
 UPDATE runs SET attempts = attempts + 1, fence = :fence, started_at = coalesce(started_at, :now), not_before = NULL,
@@ -246,11 +249,11 @@ UPDATE runs SET attempts = attempts + 1, fence = :fence, started_at = coalesce(s
 
 -- name: run_judged
 UPDATE runs SET reason = :reason, detail = :detail, failures = :failures, interruptions = :interruptions,
-  not_before = :not_before, ended_at = :ended_at WHERE id = :id;
+  not_before = :not_before, ended_at = :ended_at, rung = :rung, hint = :hint WHERE id = :id;
 
 -- name: run_reset
 UPDATE runs SET reason = NULL, detail = NULL, failures = 0, interruptions = 0, not_before = NULL, started_at = NULL,
-  ended_at = NULL WHERE id = :id;
+  ended_at = NULL, rung = 0, hint = NULL WHERE id = :id;
 
 -- name: attempt_insert
 INSERT INTO attempts (id, run_id, number, state, fence, target, folder, devices, claimed_at)
@@ -258,15 +261,15 @@ VALUES (:id, :run_id, :number, 'launching', :fence, :target, :folder, :devices, 
 
 -- name: attempt_get
 SELECT id, run_id, number, state, reason, detail, fence, target, boot_id, folder, devices, claimed_at, started_at,
-  ended_at, observed_at, pid, code, signal, record FROM attempts WHERE id = :id;
+  ended_at, observed_at, pid, code, signal, record, signature FROM attempts WHERE id = :id;
 
 -- name: attempts_of
 SELECT id, run_id, number, state, reason, detail, fence, target, boot_id, folder, devices, claimed_at, started_at,
-  ended_at, observed_at, pid, code, signal, record FROM attempts WHERE run_id = :run_id ORDER BY number;
+  ended_at, observed_at, pid, code, signal, record, signature FROM attempts WHERE run_id = :run_id ORDER BY number;
 
 -- name: attempts_live
 SELECT id, run_id, number, state, reason, detail, fence, target, boot_id, folder, devices, claimed_at, started_at,
-  ended_at, observed_at, pid, code, signal, record FROM attempts
+  ended_at, observed_at, pid, code, signal, record, signature FROM attempts
 WHERE target = :target AND state IN ('launching', 'running', 'stopping') ORDER BY fence;
 
 -- name: attempt_live_of_run
@@ -281,7 +284,8 @@ UPDATE attempts SET observed_at = :now WHERE id = :id AND fence = :fence;
 
 -- name: attempt_ended
 UPDATE attempts SET reason = :reason, detail = :detail, started_at = coalesce(:started_at, started_at),
-  ended_at = :ended_at, pid = coalesce(:pid, pid), code = :code, signal = :signal, record = :record
+  ended_at = :ended_at, pid = coalesce(:pid, pid), code = :code, signal = :signal, record = :record,
+  signature = :signature
 WHERE id = :id AND fence = :fence;
 
 -- name: result_delete
@@ -297,20 +301,20 @@ SELECT metric, text FROM results WHERE run_id = :run_id ORDER BY metric;
 SELECT r.run_id, r.metric, r.text FROM results r JOIN runs u ON u.id = r.run_id WHERE u.campaign_id = :campaign_id;
 
 -- name: device_upsert
-INSERT INTO devices (id, target, kind, position, uuid, name, memory_mib, state, diagnosis, busy, seen_at)
-VALUES (:id, :target, :kind, :position, :uuid, :name, :memory_mib, 'healthy', NULL, :busy, :now)
+INSERT INTO devices (id, target, kind, position, uuid, name, memory_mib, state, diagnosis, busy, seen_at, used_mib, strangers)
+VALUES (:id, :target, :kind, :position, :uuid, :name, :memory_mib, 'healthy', NULL, :busy, :now, :used_mib, :strangers)
 ON CONFLICT (id) DO UPDATE SET position = excluded.position, name = excluded.name, memory_mib = excluded.memory_mib,
-  busy = excluded.busy, seen_at = excluded.seen_at;
+  busy = excluded.busy, seen_at = excluded.seen_at, used_mib = excluded.used_mib, strangers = excluded.strangers;
 
 -- name: device_diagnosis
 UPDATE devices SET diagnosis = :diagnosis WHERE id = :id;
 
 -- name: devices_of
-SELECT id, target, kind, position, uuid, name, memory_mib, state, diagnosis, busy, seen_at
+SELECT id, target, kind, position, uuid, name, memory_mib, state, diagnosis, busy, seen_at, used_mib, strangers
 FROM devices WHERE target = :target ORDER BY kind, position;
 
 -- name: device_get
-SELECT id, target, kind, position, uuid, name, memory_mib, state, diagnosis, busy, seen_at FROM devices WHERE id = :id;
+SELECT id, target, kind, position, uuid, name, memory_mib, state, diagnosis, busy, seen_at, used_mib, strangers FROM devices WHERE id = :id;
 
 -- name: devices_free
 -- Devices of a target that may be given: healthy, not used by strangers, without a live lease.
@@ -385,7 +389,7 @@ UPDATE runs SET reason = :reason, detail = :detail, ended_at = :now WHERE id = :
 -- name: runs_live
 -- Forced to the index of live attempts: for the sake of the order SQLite would walk through all attempts ever made.
 SELECT r.id, r.seq, r.campaign_id, r.sweep_id, r.name, r.state, r.reason, r.detail, r.priority, r.config, r.attempts, r.failures,
-  r.interruptions, r.not_before, r.created_at, r.started_at, r.ended_at, r.fence
+  r.interruptions, r.not_before, r.created_at, r.started_at, r.ended_at, r.fence, r.rung, r.hint
 FROM attempts a INDEXED BY attempts_live_target JOIN runs r ON r.id = a.run_id
 WHERE a.state IN ('launching', 'running', 'stopping') ORDER BY a.fence LIMIT :limit;
 
@@ -402,7 +406,7 @@ WHERE n.run_id = :run_id AND d.state <> 'succeeded' ORDER BY d.seq LIMIT 20;
 SELECT s.name, s.state FROM sweep_needs n JOIN sweeps s ON s.id = n.needs_id WHERE n.sweep_id = :sweep_id ORDER BY s.seq;
 
 -- name: devices_all
-SELECT id, target, kind, position, uuid, name, memory_mib, state, diagnosis, busy, seen_at FROM devices
+SELECT id, target, kind, position, uuid, name, memory_mib, state, diagnosis, busy, seen_at, used_mib, strangers FROM devices
 ORDER BY target, kind, position;
 
 -- name: leases_live
@@ -410,9 +414,48 @@ SELECT device_id, attempt_id FROM leases WHERE state = 'held';
 
 -- name: run_first_in_state
 SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
-  interruptions, not_before, created_at, started_at, ended_at, fence
+  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint
 FROM runs WHERE sweep_id = :sweep_id AND state = :state ORDER BY seq LIMIT 1;
 
 -- name: newest_attempts_of_campaign
 SELECT a.run_id, a.target, a.folder, a.started_at, a.ended_at FROM runs r JOIN attempts a ON a.run_id = r.id AND a.fence = r.fence
 WHERE r.campaign_id = :campaign_id;
+
+-- name: condition_insert
+INSERT INTO conditions (run_id, sweep_id, requires, skip, met) VALUES (:run_id, :sweep_id, :requires, :skip, 0);
+
+-- name: output_insert
+INSERT INTO outputs (path, run_id) VALUES (:path, :run_id) ON CONFLICT (path, run_id) DO NOTHING;
+
+-- name: mark_insert
+INSERT INTO marks (attempt_id, kind, run_id, detail, at) VALUES (:attempt_id, :kind, :run_id, :detail, :now)
+ON CONFLICT (attempt_id, kind) DO NOTHING RETURNING kind;
+
+-- name: marks_of_run
+SELECT attempt_id, kind, detail, at FROM marks WHERE run_id = :run_id ORDER BY at, kind;
+
+-- name: marks_of_campaign
+SELECT m.run_id, m.attempt_id, m.kind, m.detail FROM runs r JOIN marks m ON m.run_id = r.id
+WHERE r.campaign_id = :campaign_id ORDER BY m.at, m.kind;
+
+-- name: alert_last_seq
+SELECT coalesce(max(seq), 0) FROM alerts;
+
+-- name: alert_insert
+INSERT INTO alerts (seq, kind, subject, campaign_id, title, detail, at, tries, next_at)
+VALUES (:seq, :kind, :subject, :campaign_id, :title, :detail, :now, 0, :now)
+ON CONFLICT (kind, subject) DO NOTHING RETURNING seq;
+
+-- name: hold_put
+INSERT INTO holds (subject, code, detail, since) VALUES (:subject, :code, :detail, :now)
+ON CONFLICT (subject) DO UPDATE SET code = excluded.code, detail = excluded.detail;
+
+-- name: hold_drop
+DELETE FROM holds WHERE subject = :subject RETURNING code;
+
+-- name: holds_all
+SELECT subject, code, detail, since FROM holds ORDER BY subject;
+
+-- name: sweep_started
+-- The barrier of a sweep is open from its first start on.
+UPDATE sweeps SET started_at = :now WHERE id = :id AND started_at IS NULL;
