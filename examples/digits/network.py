@@ -150,6 +150,7 @@ def train(
 
 def save(network: Network, path: Path) -> None:
     """Writes the network as .npz; the file appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"partial-{path.name}")
     np.savez(partial, **vars(network))
     partial.replace(path)

@@ -32,8 +32,8 @@ def follow(networks: Iterable[Network], test: Images, *, every: int) -> Network:
     return trained
 
 
-def finish(network: Network, test: Images, *, seconds: float, **further: float) -> None:
-    """Prints the closing block and writes the same figures, unrounded, to results.json."""
+def finish(network: Network, test: Images, *, seconds: float, copy: Path | None = None, **further: float) -> None:
+    """Prints the closing block and writes the same figures, unrounded, to results.json, and to `copy`."""
     figures = {
         "accuracy": accuracy(network, test),
         "loss": loss(network, test),
@@ -44,4 +44,6 @@ def finish(network: Network, test: Images, *, seconds: float, **further: float) 
     print("---")
     for name, value in figures.items():
         print(f"{name}: {value if isinstance(value, int) else format(value, '.4f')}")
-    (run_folder() / "results.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    for path in (run_folder() / "results.json", *([copy] if copy else [])):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--alpha", type=float, default=0.9, help="weight of the teacher's opinions, 0 to 1")
     parser.add_argument("--temperature", type=float, default=4.0, help="softness of the opinions")
     parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--results", type=Path, help="where the figures go as well, beside the run's folder")
     chosen = parser.parse_args()
 
     began = time.perf_counter()
@@ -42,7 +43,7 @@ def main() -> None:
     student = follow(train(new_network(chosen.width, rng), lesson, rng, epochs=chosen.epochs), test, every=10)
     save(student, run_folder() / "student.npz")
     further = {"agreement": agreement(student, teacher, test)} if teacher else {}
-    finish(student, test, seconds=time.perf_counter() - began, **further)
+    finish(student, test, copy=chosen.results, seconds=time.perf_counter() - began, **further)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Trains a teacher on the true classes and leaves it as teacher.npz in the run's folder."""
+"""Trains a teacher on the true classes and leaves it as teacher.npz in the run's folder, or as `--model`."""
 
 from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 import numpy as np
 from network import Lesson, load_images, new_network, save, train
@@ -16,6 +17,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, required=True, help="hidden units")
     parser.add_argument("--seed", type=int, required=True, help="start and batches; the split is always the same")
     parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--model", type=Path, help="where the teacher goes instead of the run's folder")
     chosen = parser.parse_args()
 
     began = time.perf_counter()
@@ -23,7 +25,7 @@ def main() -> None:
     rng = np.random.default_rng(chosen.seed)
     epochs = train(new_network(chosen.width, rng), Lesson(training), rng, epochs=chosen.epochs)
     teacher = follow(epochs, test, every=10)
-    save(teacher, run_folder() / "teacher.npz")
+    save(teacher, chosen.model or run_folder() / "teacher.npz")
     finish(teacher, test, seconds=time.perf_counter() - began)
 
 
