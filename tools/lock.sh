@@ -12,7 +12,7 @@ compile() {
 
 compile uv.txt --group uv "$@"
 compile runtime.txt pyproject.toml "$@"
-compile dev.txt pyproject.toml --extra postgres --extra digits --group build --group dev --constraint requirements/runtime.txt "$@"
+compile dev.txt pyproject.toml --extra notify --extra postgres --extra digits --group build --group dev --constraint requirements/runtime.txt "$@"
 compile bench.txt --group bench --constraint requirements/dev.txt "$@"
 if grep -nE '://' requirements/*.txt; then
     echo "lock: an address slipped into the files above" >&2
