@@ -23,7 +23,7 @@ class Queue(Home):
 
     def configure(self, text: str) -> None:
         """Write the home's `config.toml`."""
-        self.path.mkdir(exist_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
         (self.path / "config.toml").write_text(text, encoding="utf-8")
 
     def file(self, content: str | dict[str, Any], name: str = "m.yaml") -> str:
