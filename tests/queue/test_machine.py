@@ -59,7 +59,7 @@ def up_inside(queue: Queue, group: Path) -> Iterator[None]:
             queue.clean()
 
 
-@pytest.mark.real("root")
+@pytest.mark.real("root", "cgroup")
 def test_a_real_out_of_memory_kill_is_told_from_any_other(queue: Queue) -> None:
     jobs = [
         {"id": "greedy", "cmd": f"exec {sys.executable} -c {shlex.quote(GREEDY)}"},
