@@ -58,7 +58,14 @@ def test_the_sound_record_takes_nearly_every_arrow(copied: tuple[SqliteStore, Fo
     """Else the tests below would say little."""
     taken = {row[0] for row in copied[1].sql("SELECT DISTINCT kind FROM events")}
     every = {f"{machine.noun}.{arrow.transition}" for machine in MACHINES for arrow in machine.arrows}
-    assert every - taken == {"campaign.fail", "campaign.cancel", "campaign.reopen", "sweep.reopen", "run.skip"}
+    assert every - taken == {
+        "campaign.fail",
+        "campaign.cancel",
+        "campaign.reopen",
+        "sweep.reopen",
+        "run.skip",
+        "run.recall",
+    }
 
 
 def test_an_empty_store_has_no_violations(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ class Reason(StrEnum):
     NEED_FAILED = "need_failed"
     BUDGET = "budget"
     CANCELLED = "cancelled"
+    REMOVED = "removed"
+    """Cancelled because the file of its campaign has it no more."""
     VRAM_OOM = "vram_oom"
     """Its own demand for device memory, said by the program and confirmed by a failed exit."""
     NEIGHBOUR_OOM = "neighbour_oom"

@@ -70,6 +70,7 @@ RUN = Machine(
         Arrow("fail", ("running",), "failed", "no retry is left or allowed"),
         Arrow("block", ("waiting", "queued"), "blocked", "what it needs cannot succeed, or the budget is used up"),
         Arrow("unblock", ("blocked",), "waiting", "what blocked it was retried"),
+        Arrow("recall", ("queued", "delayed", "blocked"), "waiting", "its file, or what it needs, was changed"),
         Arrow("cancel", ("waiting", "queued", "delayed", "blocked"), "cancelled", "asked for before it ran"),
         Arrow("order_stop", ("running",), "cancelling", "asked for while it ran; the stop order stands"),
         Arrow("stopped", ("cancelling",), "cancelled", "its attempt is proven to have ended"),
@@ -101,7 +102,7 @@ SWEEP = Machine(
     reopening=frozenset({"reopen"}),
     arrows=(
         Arrow("settle", ("active",), "settled", "all its runs are final"),
-        Arrow("reopen", ("settled",), "active", "a run of it was retried"),
+        Arrow("reopen", ("settled",), "active", "a run of it was retried, or added"),
     ),
 )
 
@@ -116,7 +117,7 @@ CAMPAIGN = Machine(
         Arrow("succeed", ("active",), "succeeded", "all runs succeeded"),
         Arrow("fail", ("active",), "failed", "all runs are final, some failed or blocked"),
         Arrow("cancel", ("active",), "cancelled", "all runs are final, some cancelled, none failed"),
-        Arrow("reopen", ("succeeded", "failed", "cancelled"), "active", "a run of it was retried"),
+        Arrow("reopen", ("succeeded", "failed", "cancelled"), "active", "a run of it was retried, or added"),
     ),
 )
 

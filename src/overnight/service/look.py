@@ -14,7 +14,7 @@ from overnight.service.context import Context
 from overnight.service.lanes import lane_of
 from overnight.service.requests import EventRange, LogRange, Nothing, One, Page, RunPage
 from overnight.service.views import View
-from overnight.store import campaigns, rows, runs
+from overnight.store import campaigns, references, rows, runs
 from overnight.store.base import Session
 
 NEWEST = 2**62
@@ -41,12 +41,12 @@ def list_runs(context: Context, request: RunPage) -> View:
     def read(session: Session) -> View:
         before, limit = request.before, request.limit
         if request.campaign:
-            noun, thing = campaigns.resolve(session, request.campaign)
-            campaigns.require(noun, "campaign", request.campaign)
+            noun, thing = references.resolve(session, request.campaign)
+            references.require(noun, "campaign", request.campaign)
             found = session.rows("runs_of_campaign", campaign_id=thing, after=before or 0, limit=limit)
         elif request.sweep:
-            noun, thing = campaigns.resolve(session, request.sweep)
-            campaigns.require(noun, "sweep", request.sweep)
+            noun, thing = references.resolve(session, request.sweep)
+            references.require(noun, "sweep", request.sweep)
             found = session.rows("runs_of_sweep", sweep_id=thing, after=before or 0, limit=limit)
         else:
             query = "runs_alone" if request.alone else "runs_latest"
@@ -61,7 +61,7 @@ def show(context: Context, request: One) -> View:
     """One campaign, sweep or run with everything that belongs to it."""
 
     def read(session: Session) -> View:
-        noun, thing = campaigns.resolve(session, request.id)
+        noun, thing = references.resolve(session, request.id)
         if noun == "campaign":
             return _show_campaign(session, thing)
         if noun == "sweep":
@@ -134,8 +134,8 @@ def cut_character(data: bytes) -> int:
 
 def find_attempt(session: Session, text: str, number: int | None) -> tuple[Run, Attempt | None]:
     """A run and one attempt of it: the numbered one, or the newest; None when it has none yet."""
-    noun, thing = campaigns.resolve(session, text)
-    campaigns.require(noun, "run", text)
+    noun, thing = references.resolve(session, text)
+    references.require(noun, "run", text)
     made = runs.attempts(session, thing)
     if number is None:
         return runs.get(session, thing), made[-1] if made else None
@@ -154,7 +154,7 @@ def events(context: Context, request: EventRange) -> View:
 
     def read(session: Session) -> View:
         if request.subject is not None:
-            _, thing = campaigns.resolve(session, request.subject)
+            _, thing = references.resolve(session, request.subject)
             found = session.rows("events_of", subject=thing, after=request.after or 0, limit=request.limit)
         elif request.after is None:
             found = session.rows("events_last", limit=request.limit)[::-1]
@@ -193,7 +193,7 @@ def explain_thing(context: Context, request: One) -> View:
     """The one reason why a run, or each kind of run of a campaign or sweep, is where it is."""
 
     def read(session: Session) -> View:
-        noun, thing = campaigns.resolve(session, request.id)
+        noun, thing = references.resolve(session, request.id)
         if noun == "run":
             return {"id": thing, "kind": "run", **_explained(session, runs.get(session, thing))}
         if noun == "sweep":

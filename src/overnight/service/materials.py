@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from overnight.domain.nouns import Campaign, Run, Sweep
 from overnight.reports.material import Material, RunMaterial, SweepMaterial
 from overnight.service.context import Context, Spot
-from overnight.store import campaigns, rows, runs
+from overnight.store import campaigns, references, rows, runs
 from overnight.store.base import Session
 
 LOGS_READ = 50
@@ -61,8 +61,8 @@ def run_material(context: Context, text: str) -> RunMaterial:
     """One run, for a comparison."""
 
     def read(session: Session) -> RunMaterial:
-        noun, thing = campaigns.resolve(session, text)
-        campaigns.require(noun, "run", text)
+        noun, thing = references.resolve(session, text)
+        references.require(noun, "run", text)
         made = runs.attempts(session, thing)
         newest = _Newest(made[-1].target, made[-1].folder, made[-1].started_at, made[-1].ended_at) if made else None
         return RunMaterial(
@@ -77,8 +77,8 @@ def run_material(context: Context, text: str) -> RunMaterial:
 
 
 def _read(session: Session, text: str) -> _Record:
-    noun, thing = campaigns.resolve(session, text)
-    campaigns.require(noun, "campaign", text)
+    noun, thing = references.resolve(session, text)
+    references.require(noun, "campaign", text)
     found = session.rows("newest_attempts_of_campaign", campaign_id=thing)
     by_sweep: dict[str, list[Run]] = {}
     after = 0

@@ -13,7 +13,7 @@ from overnight.service.consequences import EndedRun
 from overnight.service.context import Context
 from overnight.service.requests import One, Retry
 from overnight.service.views import View
-from overnight.store import campaigns
+from overnight.store import campaigns, references
 from overnight.store.base import Session
 from overnight.store.moves import move, move_runs
 
@@ -25,7 +25,7 @@ def cancel(context: Context, request: One) -> View:
     """Cancel what has not run, order the stop of what runs. Repeating it changes nothing more."""
 
     def change(session: Session) -> View:
-        noun, thing = campaigns.resolve(session, request.id)
+        noun, thing = references.resolve(session, request.id)
         cancelled, stopping = 0, 0
         for sweep_id, chosen in _runs_of(session, noun, thing):
             cancelled += _cancel_idle(session, sweep_id, _in_states(session, sweep_id, NOT_RUNNING, chosen))
@@ -74,7 +74,7 @@ def retry(context: Context, request: Retry) -> View:
     """Try failed (and, without `failed`, cancelled) runs again; what they had blocked waits for them again."""
 
     def change(session: Session) -> View:
-        noun, thing = campaigns.resolve(session, request.id)
+        noun, thing = references.resolve(session, request.id)
         states = ("failed",) if request.failed else ("failed", "cancelled")
         again = [
             run for sweep, one in _runs_of(session, noun, thing) for run in _in_states(session, sweep, states, one)
@@ -124,7 +124,7 @@ def resume(context: Context, request: One) -> View:
 
 def _gate(context: Context, request: One, transition: str) -> View:
     def change(session: Session) -> View:
-        noun, thing = campaigns.resolve(session, request.id)
+        noun, thing = references.resolve(session, request.id)
         if noun == "run":
             raise Conflict(
                 f"{request.id} is a run; campaigns and sweeps can be paused", next_step="Give the campaign's id."

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
-from overnight.domain.errors import Ambiguous, Conflict, NotFound
+from overnight.domain.errors import NotFound
 from overnight.domain.nouns import Campaign, Sweep
 from overnight.domain.plan import CampaignPlan, CellPlan, Smaller, SweepPlan
 from overnight.domain.states import SWEEP
-from overnight.ids import SHORTEST_PREFIX, new_id
+from overnight.ids import new_id
 from overnight.store import rows
 from overnight.store.base import Session
 from overnight.store.moves import CHUNK, move
@@ -271,37 +271,3 @@ def sweep_counts(session: Session, sweep_id: str) -> dict[str, int]:
 def latest(session: Session, limit: int, before: int = 2**62) -> Iterator[Campaign]:
     """Campaigns, newest first."""
     return (rows.campaign(row) for row in session.rows("campaigns_latest", before=before, limit=limit))
-
-
-def resolve(session: Session, text: str) -> tuple[str, str]:
-    """What an id, a unique prefix of one, or a campaign's name means: (noun, id).
-
-    Raises NotFound, or Ambiguous when a prefix fits several things.
-    """
-    found: list[tuple[str, str]] = []
-    if SHORTEST_PREFIX <= len(text) <= 12 and all(c in "0123456789abcdef" for c in text):
-        low, high = text, text + "g"
-        for noun, query in (
-            ("campaign", "campaigns_by_prefix"),
-            ("sweep", "sweeps_by_prefix"),
-            ("run", "runs_by_prefix"),
-        ):
-            found += [(noun, row[0]) for row in session.rows(query, low=low, high=high)]
-    if len(found) > 1:
-        raise Ambiguous(
-            f"{text} fits several ids: {', '.join(id_ for _, id_ in found[:5])}", next_step="Type more of the id."
-        )
-    if found:
-        return found[0]
-    named = session.value("campaign_by_name", name=text)
-    if named:
-        return "campaign", named
-    raise NotFound(
-        f"there is no campaign, sweep or run {text!r}", next_step="List what there is with: overnight ls --runs"
-    )
-
-
-def require(noun: str, wanted: str, text: str) -> None:
-    """Raise Conflict when an id names another kind of thing than the operation works on."""
-    if noun != wanted:
-        raise Conflict(f"{text} is a {noun}, not a {wanted}", next_step=f"Give the id of a {wanted}.")

@@ -18,16 +18,16 @@ class Violation:
 
 
 class Rules(Protocol):
-    """What submission froze in tables and no event repeats."""
+    """What stands in tables and no event repeats."""
 
     def attempts(self, sweep_id: str) -> int | None:
-        """How many attempts the retry policy of a sweep allows; None for an unknown sweep."""
+        """How many attempts the retry policy of a sweep allows, or ever allowed; None for an unknown sweep."""
 
-    def runs_needed(self, run_id: str) -> Sequence[str]:
-        """Runs that must have succeeded before a run starts."""
+    def runs_needed(self, run_id: str, seq: int) -> Sequence[str]:
+        """Runs that must have succeeded before a run starts, as it was at event `seq`."""
 
-    def sweeps_needed(self, sweep_id: str) -> Sequence[str]:
-        """Sweeps all of whose runs must have succeeded before any run of a sweep starts."""
+    def sweeps_needed(self, sweep_id: str, seq: int) -> Sequence[str]:
+        """Sweeps all of whose runs must have succeeded before any run of a sweep starts, as it was at event `seq`."""
 
 
 @dataclass(slots=True)
@@ -54,6 +54,8 @@ class RunLife:
     interruptions: int = 0
     successes: int = 0
     cancelled: bool = False
+    removed: bool = False
+    """Cancelled, since the campaign's file has it no more."""
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 
 from overnight.domain.nouns import Event
-from overnight.domain.reasons import INTERRUPTIONS_ALLOWED
+from overnight.domain.reasons import INTERRUPTIONS_ALLOWED, Reason
 from overnight.domain.states import ATTEMPT, CAMPAIGN, DEVICE, LEASE, LIVE_ATTEMPT, MACHINES, RUN, SWEEP, Arrow, Machine
 from overnight.store.lives import AttemptLife, Life, Rules, RunLife, Violation
 
@@ -22,7 +22,6 @@ NOTES = frozenset(
         "token.create",
         "token.revoke",
         "run.priority",
-        "run.update",
         "sweep.update",
         "campaign.update",
     }
@@ -57,6 +56,8 @@ class Projection:
         """device -> attempt that holds it now."""
         self.tallies: defaultdict[str, Counter[str]] = defaultdict(Counter)
         """sweep -> number of runs by state."""
+        self.removed: Counter[str] = Counter()
+        """sweep -> number of its runs that the campaign's file has no more."""
         self.last_token = 0
         self._rules = rules
         self._seq = 0
@@ -67,6 +68,7 @@ class Projection:
             "device.create": lambda event: self._create(DEVICE, self.devices, event.subject),
             "run.create": self._create_runs,
             "run.claim": self._claim,
+            "run.update": self._update,
             "lease.release": self._release,
         }
 
@@ -154,6 +156,7 @@ class Projection:
         if arrow.transition in _NEEDS_AN_END:
             self._end_of(run_id, run, arrow.transition, event)
         self._count(run_id, run, arrow.transition)
+        self._remove(run, arrow.transition == "cancel" and event.payload.get("reason") == Reason.REMOVED)
         self._enter(run, arrow.target)
 
     def _enter(self, run: RunLife, state: str) -> None:
@@ -185,6 +188,20 @@ class Projection:
             self._say("I12", run_id, "a second result was accepted")
         if newest.state in {"lost", "refused"}:
             self._say("I12", run_id, f"success of an attempt that was {newest.state}")
+
+    def _remove(self, run: RunLife, removed: bool) -> None:
+        self.removed[run.sweep] += removed - run.removed
+        run.removed = removed
+
+    def _update(self, event: Event) -> None:
+        """A pending run gets another configuration: its attempts are counted anew, as after a retry."""
+        run = self.runs.get(event.subject)
+        if run is None:
+            self._unknown("run", event.subject)
+            return
+        if run.state not in RUN.arrow("cancel").sources or event.actor == "system":
+            self._say("I7", event.subject, f"was changed while {run.state} by {event.actor}")
+        run.spent = run.interruptions = 0
 
     def _count(self, run_id: str, run: RunLife, transition: str) -> None:
         """Keep the counters that I13 and I15 are about."""
@@ -231,12 +248,13 @@ class Projection:
         limit = self._rules.attempts(run.sweep)
         if limit is not None and run.spent >= limit:
             self._say("I13", run_id, f"was started again after {run.spent} attempts, {limit} are allowed")
-        for needed in self._rules.runs_needed(run_id):
+        for needed in self._rules.runs_needed(run_id, self._seq):
             state = self.runs[needed].state if needed in self.runs else "unknown"
             if state != "succeeded":
                 self._say("I14", run_id, f"was started although it needs {needed}, which is {state}")
-        for sweep in self._rules.sweeps_needed(run.sweep):
+        for sweep in self._rules.sweeps_needed(run.sweep, self._seq):
             unmet = sum(number for state, number in self.tallies[sweep].items() if state != "succeeded")
+            unmet -= self.removed[sweep]
             if unmet:
                 self._say("I14", run_id, f"was started although {unmet} runs of the sweep {sweep} have not succeeded")
 

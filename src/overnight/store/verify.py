@@ -49,32 +49,39 @@ class StoredRules:
     """`projection.Rules` from the tables, through whichever session is being read."""
 
     def __init__(self) -> None:
-        self.session: Session | None = None
+        self._session: Session | None = None
         self._attempts: dict[str, int | None] = {}
-        self._sweeps: dict[str, list[str]] = {}
+        self._sweeps: dict[str, list[Row]] = {}
+
+    def read_from(self, session: Session | None) -> None:
+        """Use this session from now on; what others said may be out of date."""
+        self._session = session
+        self._attempts.clear()
+        self._sweeps.clear()
 
     def attempts(self, sweep_id: str) -> int | None:
         """See `Rules.attempts`."""
         if sweep_id not in self._attempts:
             row = self._rows("sweep_get", id=sweep_id)
             retry = rows.sweep(row[0]).settings.retry if row else None
-            self._attempts[sweep_id] = retry.attempts + retry.smaller if retry else None
+            most = self._rows("sweep_most_attempts", id=sweep_id)[0][0] if row else None
+            self._attempts[sweep_id] = max(retry.attempts + retry.smaller, most or 0) if retry else None
         return self._attempts[sweep_id]
 
-    def runs_needed(self, run_id: str) -> list[str]:
+    def runs_needed(self, run_id: str, seq: int) -> list[str]:
         """See `Rules.runs_needed`."""
-        return [row[0] for row in self._rows("run_needs", run_id=run_id)]
+        return [row[0] for row in self._rows("audit_run_needs", run_id=run_id) if row[1] < seq]
 
-    def sweeps_needed(self, sweep_id: str) -> list[str]:
+    def sweeps_needed(self, sweep_id: str, seq: int) -> list[str]:
         """See `Rules.sweeps_needed`."""
         if sweep_id not in self._sweeps:
-            self._sweeps[sweep_id] = [row[0] for row in self._rows("sweep_needs", id=sweep_id)]
-        return self._sweeps[sweep_id]
+            self._sweeps[sweep_id] = self._rows("audit_sweep_needs", id=sweep_id)
+        return [row[0] for row in self._sweeps[sweep_id] if row[1] < seq]
 
     def _rows(self, query: str, **arguments: str) -> list[Row]:
-        if self.session is None:
+        if self._session is None:
             raise RuntimeError("rules are read inside a session only")
-        return self.session.rows(query, **arguments)
+        return self._session.rows(query, **arguments)
 
 
 @dataclass(slots=True)
@@ -108,14 +115,14 @@ class Audit:
 
     def follow(self, session: Session) -> Iterator[Violation]:
         """What is wrong with the events since the last call; cheap when there are few."""
-        self._rules.session = session
+        self._rules.read_from(session)
         for row in self._events(session):
             if isinstance(row, Violation):
                 yield row
                 continue
             yield from self._link(row)
             self.events += 1
-        self._rules.session = None
+        self._rules.read_from(None)
 
     def _events(self, session: Session) -> Iterator[Row | Violation]:
         """Raw events in order; in place of one that the database cannot decode a violation."""

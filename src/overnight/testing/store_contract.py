@@ -16,7 +16,7 @@ import pytest
 
 from overnight.domain.errors import Conflict, NotFound, Refused, StoreUnavailable
 from overnight.domain.states import ATTEMPT, CAMPAIGN, LEASE, MACHINES, RUN, Machine
-from overnight.store import campaigns, runs
+from overnight.store import campaigns, references, runs
 from overnight.store.base import SYSTEM, Change, Session
 from overnight.store.moves import move, move_runs
 from overnight.testing.specimens import add_devices, claim, plan_of, stored, submit
@@ -75,8 +75,8 @@ class StoreContract(ABC):
 
     def test_an_id_is_found_by_its_prefix(self, store: GroupingStore) -> None:
         made = stored(store, 1)
-        assert store.read(lambda s: campaigns.resolve(s, made.campaign[:6])) == ("campaign", made.campaign)
-        assert store.read(lambda s: campaigns.resolve(s, made.runs[0])) == ("run", made.runs[0])
+        assert store.read(lambda s: references.resolve(s, made.campaign[:6])) == ("campaign", made.campaign)
+        assert store.read(lambda s: references.resolve(s, made.runs[0])) == ("run", made.runs[0])
 
     def test_a_read_sees_what_was_acknowledged_before(self, store: GroupingStore) -> None:
         for number in range(20):
@@ -311,7 +311,7 @@ class StoreContract(ABC):
     def test_hostile_text_comes_back_as_it_was(self, store: GroupingStore, text: str) -> None:
         made = store.write(Change(text, text), lambda s: submit(s, plan_of(1, name=text)))
         assert store.read(lambda s: campaigns.get(s, made.campaign)).name == text
-        assert store.read(lambda s: campaigns.resolve(s, text)) == ("campaign", made.campaign)
+        assert store.read(lambda s: references.resolve(s, text)) == ("campaign", made.campaign)
         assert store.read(lambda s: s.rows("events_last", limit=1))[0][3:5] == (text, text)
         store.write(SYSTEM, lambda s: s.record("test.text", text, note=text))
         assert text in store.read(lambda s: s.rows("events_of", subject=text, after=0, limit=1))[0]
@@ -336,7 +336,7 @@ class StoreContract(ABC):
     )
     def test_looking_for_text_that_cannot_be_kept_is_answered(self, store: GroupingStore, text: str) -> None:
         with pytest.raises(Refused):
-            store.read(lambda s: campaigns.resolve(s, text))
+            store.read(lambda s: references.resolve(s, text))
         stored(store, 1)
 
     def test_any_number_comes_back_as_it_was(self, store: GroupingStore) -> None:

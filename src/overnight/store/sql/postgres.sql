@@ -5,6 +5,13 @@
 SELECT id FROM runs WHERE sweep_id = :sweep_id
 AND state IN (SELECT json_array_elements_text(CAST(:states AS json))) ORDER BY seq;
 
+-- name: outputs_claimed
+-- json_each is SQLite's table function.
+SELECT c.id, c.name, count(*), min(o.path) FROM outputs o JOIN runs r ON r.id = o.run_id
+JOIN campaigns c ON c.id = r.campaign_id
+WHERE o.path IN (SELECT json_array_elements_text(CAST(:paths AS json))) AND c.state = 'active'
+GROUP BY c.id, c.name ORDER BY c.id LIMIT :limit;
+
 -- name: session_settings
 -- Bounded waits, and commits that are on disk when they return, whatever the server's defaults say.
 SELECT set_config('statement_timeout', :statement, false), set_config('lock_timeout', :lock, false),

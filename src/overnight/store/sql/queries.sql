@@ -459,3 +459,122 @@ SELECT subject, code, detail, since FROM holds ORDER BY subject;
 -- name: sweep_started
 -- The barrier of a sweep is open from its first start on.
 UPDATE sweeps SET started_at = :now WHERE id = :id AND started_at IS NULL;
+
+-- name: sweep_by_name
+SELECT id FROM sweeps WHERE campaign_id = :campaign_id AND name = :name ORDER BY seq DESC LIMIT 1;
+
+-- name: run_by_name
+SELECT id FROM runs WHERE campaign_id = :campaign_id AND name = :name ORDER BY seq DESC LIMIT 1;
+
+-- name: run_of_sweep_by_name
+SELECT id FROM runs WHERE sweep_id = :sweep_id AND name = :name ORDER BY seq DESC LIMIT 1;
+
+-- name: run_names
+-- Names of all runs of a campaign, to find many of them at once; of equal names the newest comes last.
+SELECT name, id FROM runs WHERE campaign_id = :campaign_id ORDER BY seq;
+
+-- name: run_prioritise
+UPDATE runs SET priority = :priority WHERE id = :id;
+
+-- name: sweep_prioritise
+UPDATE sweeps SET priority = :priority WHERE id = :id;
+
+-- name: run_waits_anew
+-- Its counters stay: it is the same work, only what it waits for has changed.
+UPDATE runs SET reason = NULL, detail = NULL, not_before = NULL WHERE id = :id;
+
+-- name: sweep_removed
+-- How many runs were cancelled because the campaign's file has them no more.
+SELECT count(*) FROM runs INDEXED BY runs_removed WHERE sweep_id = :id AND reason = 'removed';
+
+-- name: runs_needing
+-- Runs that go on by themselves and need this one, cell by cell.
+SELECT r.id FROM run_needs n JOIN runs r ON r.id = n.run_id
+WHERE n.needs_id = :needs_id AND r.state IN ('queued', 'delayed');
+
+-- name: conditions_open
+-- What the next waiting runs require whose needs, own and of whole sweeps, have all succeeded.
+SELECT r.seq, r.id, s.id, s.campaign_id, c.requires, CASE c.skip WHEN 1 THEN r.config END, s.settings
+FROM sweeps s CROSS JOIN conditions c INDEXED BY conditions_open CROSS JOIN runs r
+WHERE s.state = 'active' AND c.sweep_id = s.id AND c.met = 0 AND r.id = c.run_id AND r.state = 'waiting'
+  AND r.seq > :after
+  AND NOT EXISTS (SELECT 1 FROM run_needs n JOIN runs d ON d.id = n.needs_id
+    WHERE n.run_id = r.id AND d.state <> 'succeeded')
+  AND NOT EXISTS (SELECT 1 FROM sweep_needs n JOIN tallies t ON t.sweep_id = n.needs_id
+    WHERE n.sweep_id = s.id AND t.state <> 'succeeded' AND t.number > 0)
+ORDER BY r.seq LIMIT :limit;
+
+-- name: conditions_any
+-- Whether some run waits for files; whether its needs are met is another question.
+SELECT 1 FROM sweeps s CROSS JOIN conditions c INDEXED BY conditions_open CROSS JOIN runs r
+WHERE s.state = 'active' AND c.sweep_id = s.id AND c.met = 0 AND r.id = c.run_id AND r.state = 'waiting' LIMIT 1;
+
+-- name: condition_met
+UPDATE conditions SET met = 1, idle_since = NULL WHERE run_id = :run_id AND requires = :requires AND met = 0
+RETURNING run_id;
+
+-- name: condition_idle
+-- Since when nothing but files is waited for; NULL = something else goes on.
+UPDATE conditions SET idle_since = :since WHERE run_id = :run_id;
+
+-- name: conditions_missing
+-- Waiting runs of a sweep that were seen to wait for files alone, and since when nothing else of the campaign goes on.
+SELECT r.id, r.detail, c.idle_since FROM conditions c INDEXED BY conditions_open JOIN runs r ON r.id = c.run_id
+WHERE c.sweep_id = :sweep_id AND c.met = 0 AND r.state = 'waiting' AND r.reason = :reason ORDER BY r.seq LIMIT :limit;
+
+-- name: conditions_retry
+-- A run that is tried again is not made superfluous by what it wrote itself; what it requires is looked at again.
+UPDATE conditions SET skip = 0, idle_since = NULL, met = CASE requires WHEN '[]' THEN 1 ELSE 0 END
+WHERE run_id = :run_id;
+
+-- name: conditions_again
+-- A run that waits once more: its files are looked at again.
+UPDATE conditions SET idle_since = NULL, met = 0 WHERE run_id = :run_id AND (skip = 1 OR requires <> '[]');
+
+-- name: run_waits
+-- Why a waiting run waits; NULL = for nothing that a person could mend.
+UPDATE runs SET reason = :reason, detail = :detail WHERE id = :id AND state = 'waiting'
+  AND coalesce(detail, '') <> coalesce(CAST(:detail AS TEXT), '');
+
+-- name: run_skipped
+UPDATE runs SET reason = :reason, detail = :detail, ended_at = :now WHERE id = :id;
+
+-- name: sweep_most_attempts
+SELECT most_attempts FROM sweeps WHERE id = :id;
+
+-- name: audit_run_needs
+SELECT needs_id, since FROM run_needs WHERE run_id = :run_id;
+
+-- name: audit_sweep_needs
+SELECT needs_id, since FROM sweep_needs WHERE sweep_id = :id;
+
+-- name: sweeps_going_on
+-- Sweeps of a campaign of which something goes on by itself: how many runs are in such a state.
+SELECT s.id, s.name, t.state, t.number FROM sweeps s JOIN tallies t ON t.sweep_id = s.id
+WHERE s.campaign_id = :campaign_id AND t.number > 0
+  AND t.state IN ('waiting', 'queued', 'delayed', 'running', 'cancelling') ORDER BY s.seq;
+
+-- name: leases_of_sweeps_before
+-- Devices that attempts of earlier sweeps of a campaign still hold.
+SELECT s.id, l.device_id, l.attempt_id FROM leases l INDEXED BY leases_held CROSS JOIN attempts a CROSS JOIN runs r
+CROSS JOIN sweeps s
+WHERE l.state = 'held' AND a.id = l.attempt_id AND r.id = a.run_id AND s.id = r.sweep_id
+  AND s.campaign_id = :campaign_id AND s.seq < :seq;
+
+-- name: sweeps_with_queued
+-- Active sweeps that have queued runs: where they will work.
+SELECT s.id, s.settings FROM sweeps s JOIN tallies t ON t.sweep_id = s.id AND t.state = 'queued'
+WHERE s.state = 'active' AND t.number > 0 ORDER BY s.seq;
+
+-- name: outputs_claimed
+-- Active campaigns that claim some of these paths (JSON list) too, with one example of each.
+SELECT c.id, c.name, count(*), min(o.path) FROM json_each(:paths) CROSS JOIN outputs o CROSS JOIN runs r
+CROSS JOIN campaigns c
+WHERE o.path = json_each.value AND r.id = o.run_id AND c.id = r.campaign_id AND c.state = 'active'
+GROUP BY c.id, c.name ORDER BY c.id LIMIT :limit;
+
+-- name: runs_held_up
+-- Runs of a campaign that cannot start by themselves: blocked, or waiting for files.
+SELECT r.id, r.name, r.state, r.reason, r.detail FROM runs r
+WHERE r.campaign_id = :campaign_id AND r.reason IS NOT NULL AND r.state IN ('waiting', 'blocked')
+ORDER BY r.seq LIMIT :limit;
