@@ -59,20 +59,20 @@ def _match(item: Entry, place: str, findings: Findings) -> tuple[str, ...] | Non
     return names_of(item.value, place, "the name of a parameter", findings)
 
 
-def check_graph(needs: Mapping[str, Sequence[PlacedNeed]], findings: Findings) -> bool:
-    """Whether every needed sweep exists and none needs itself in the end; notes what is wrong."""
+def check_graph(needs: Mapping[str, Sequence[PlacedNeed]], findings: Findings, *, noun: str = "sweep") -> bool:
+    """Whether every needed sweep exists and none needs itself in the end; notes what is wrong, calling each `noun`."""
     before = len(findings)
     for sweep, declared in needs.items():
         for one in declared:
             if one.need.sweep not in needs:
                 guess = suggestion(one.need.sweep, needs) or f"; known are {listing(needs, 20)}"
-                findings.add(one.place, one.line, f"unknown sweep `{one.need.sweep}`{guess}")
+                findings.add(one.place, one.line, f"unknown {noun} `{one.need.sweep}`{guess}")
             elif one.need.sweep == sweep:
-                findings.add(one.place, one.line, "a sweep cannot need itself: remove this")
+                findings.add(one.place, one.line, f"a {noun} cannot need itself: remove this")
     for cycle in _cycles(needs):
         first = next(one for one in needs[cycle[0]] if one.need.sweep == cycle[1])
         findings.add(
-            first.place, first.line, f"these sweeps wait for each other: {' -> '.join(cycle)}; remove one need"
+            first.place, first.line, f"these {noun}s wait for each other: {' -> '.join(cycle)}; remove one need"
         )
     return len(findings) == before
 
@@ -155,7 +155,7 @@ def _have(match: Sequence[str], cells: Sequence[CellPlan], whose: str, one: Plac
         findings.add(
             one.place,
             one.line,
-            f"`{name}` is not a parameter of every cell of {whose}: match on others, or write `all`",
+            f"`{name}` is not a parameter of every cell of {whose}: match on others, or need it as a whole",
         )
     return not missing
 

@@ -106,9 +106,11 @@ def _report(groups: Iterable[Sequence[Output]], findings: Findings) -> None:
     for place, found in counts.items():
         for group in found[:MAX_GROUPS]:
             cells = listing(output.cell.name for output in group)
+            others = listing(dict.fromkeys(it.source.place for it in group if it.source.place != place))
+            also = "" if others == "nothing" else f" (also {others})"
             paths = " and ".join(quoted(path) for path in dict.fromkeys(output.path for output in group))
             same = "the same file" if len({output.path for output in group}) == 1 else "files that can be the same:"
-            message = f"{cells} write {same} {paths}: use the parameters or ${{run_dir}} in the output"
+            message = f"{cells} write {same} {paths}{also}: name the output by what tells the cells apart"
             findings.add(place, group[-1].source.line, message)
         if len(found) > MAX_GROUPS:
             message = f"{len(found) - MAX_GROUPS:,} more outputs collide in the same way"

@@ -9,8 +9,8 @@ place where escapes end.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from overnight.domain.errors import Refused
 from overnight.manifest.shell import Context, ShellScanner, inserted, is_safe
@@ -33,11 +33,8 @@ class Reference:
     context: Context | None
     line: int = 0
     """Line ends before the reference within its text."""
-
-    @property
-    def at_launch(self) -> bool:
-        """Whether the name is known only at launch."""
-        return is_launch_name(self.name)
+    at_launch: bool = False
+    """Whether the name is known only at launch."""
 
 
 Part = str | Reference
@@ -68,7 +65,11 @@ class Template:
     @classmethod
     def of(cls, source: str, *, shell: bool) -> Template:
         """Split a text; with `shell` every reference learns its context."""
-        pieces = _split(source)
+        return cls.made(source, _split(source), shell=shell)
+
+    @classmethod
+    def made(cls, source: str, pieces: Sequence[Part], *, shell: bool) -> Template:
+        """The template of a text that another dialect has split into literal pieces and references."""
         scanner = ShellScanner.of("".join(piece for piece in pieces if isinstance(piece, str))) if shell else None
         return cls(source, tuple(_located(pieces, scanner)))
 
@@ -98,7 +99,7 @@ class Template:
                 literal = []
             else:
                 literal.append(_written(part, values[part.name]))
-        done.append(_escaped("".join(literal)))
+        done.append(escaped("".join(literal)))
         return "".join(done)
 
     def final(self, values: Mapping[str, str]) -> str:
@@ -150,18 +151,19 @@ def _split(source: str) -> list[Part]:
         if escaped is not None:
             pieces.append(f"${escaped}")
         else:
-            pieces.append(Reference(name[1:-1], None, source.count("\n", 0, match.start())))
+            known_later = is_launch_name(name[1:-1])
+            pieces.append(Reference(name[1:-1], None, source.count("\n", 0, match.start()), known_later))
         position = match.end()
     pieces.append(source[position:])
     return [piece for piece in pieces if piece != ""]
 
 
-def _located(pieces: list[Part], scanner: ShellScanner | None) -> list[Part]:
+def _located(pieces: Sequence[Part], scanner: ShellScanner | None) -> list[Part]:
     """The pieces, neighbouring literals joined, references with their context."""
     located: list[Part] = []
     for piece in pieces:
         if isinstance(piece, Reference):
-            located.append(Reference(piece.name, scanner.context if scanner else None, piece.line))
+            located.append(replace(piece, context=scanner.context if scanner else None))
             if scanner:
                 scanner.value()
             continue
@@ -186,12 +188,12 @@ def _written(reference: Reference, value: str) -> str:
 
 
 def _before_launch_name(literal: list[str], reference: Reference) -> str:
-    text = _escaped("".join(literal))
+    text = escaped("".join(literal))
     if text.endswith("$"):
         raise Unquotable(reference.name, "$", Context.OPAQUE)
     return f"{text}${{{reference.name}}}"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """A literal text in which nothing is a template any more."""
     return _MEANT.sub(lambda match: f"${match.group()}", text) if "${" in text else text
