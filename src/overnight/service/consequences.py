@@ -55,6 +55,19 @@ def survey(session: Session) -> None:
     _wake_set_back(session)
 
 
+def reconsider(session: Session, sweep_ids: Iterable[str]) -> None:
+    """Release or block whatever waits in these sweeps and can be, however many there are."""
+    for sweep_id in sorted(sweep_ids):
+        before, waiting = 0, _waiting(session, sweep_id)
+        while waiting != before:
+            _look_at_waiting(session, sweep_id)
+            before, waiting = waiting, _waiting(session, sweep_id)
+
+
+def _waiting(session: Session, sweep_id: str) -> int:
+    return campaigns.sweep_counts(session, sweep_id).get("waiting", 0)
+
+
 def wake_due(session: Session) -> int:
     """Queue the runs whose back-off is over; returns how many."""
     due = [row[0] for row in session.rows("runs_due", now=session.now, limit=AT_ONCE)]
@@ -73,13 +86,20 @@ def _wake_set_back(session: Session) -> None:
 def _look_at_waiting(session: Session, sweep_id: str) -> None:
     for run_id, _, name, state in session.rows("runs_waiting_with_cell_needs_lost", sweep_id=sweep_id, limit=AT_ONCE):
         block(session, [run_id], Reason.NEED_FAILED, f"{name} is {state}", subject=sweep_id)
-    _weigh_whole_needs(session, sweep_id)
+    _weighwhole_needs(session, sweep_id)
 
 
 def _release_dependants(session: Session, run_id: str) -> None:
     for waiting, sweep_id in session.rows("runs_waiting_for", needs_id=run_id):
-        if session.value("run_unmet", run_id=waiting) == 0 and _whole_needs(session, sweep_id) is Standing.MET:
+        if session.value("run_unmet", run_id=waiting) == 0 and whole_needs(session, sweep_id) is Standing.MET:
             move_runs(session, [waiting], "release", subject=waiting)
+
+
+def release(session: Session, sweep_id: str, run_ids: Sequence[str]) -> None:
+    """Queue those of a sweep's waiting runs that nothing keeps any more."""
+    if whole_needs(session, sweep_id) is Standing.MET:
+        ready = [run for run in run_ids if session.value("run_unmet", run_id=run) == 0]
+        move_runs(session, ready, "release", subject=sweep_id)
 
 
 def block_dependants(session: Session, run_id: str) -> None:
@@ -115,6 +135,7 @@ def unblock_dependants(session: Session, run_id: str) -> None:
             ]
         moved = [run for run in move_runs(session, blocked, "unblock", subject=cause) if run not in seen]
         session.many("run_reset", [{"id": run} for run in moved])
+        session.many("conditions_again", [{"run_id": run} for run in moved])
         reopen(session, moved)
         seen.update(moved)
         causes += moved
@@ -137,14 +158,14 @@ def settle_sweeps(session: Session, sweep_ids: Iterable[str]) -> None:
             continue
         session.rows("sweep_settled_at", id=sweep_id, now=session.now)
         for (dependant,) in session.rows("sweep_dependants", id=sweep_id):
-            _weigh_whole_needs(session, dependant)
+            _weighwhole_needs(session, dependant)
         campaign_id = campaigns.get_sweep(session, sweep_id).campaign_id
         if campaign_id:
             end_campaign(session, campaign_id)
 
 
-def _weigh_whole_needs(session: Session, sweep_id: str) -> None:
-    verdict = _whole_needs(session, sweep_id)
+def _weighwhole_needs(session: Session, sweep_id: str) -> None:
+    verdict = whole_needs(session, sweep_id)
     if verdict is Standing.MET:
         ready = [row[0] for row in session.rows("runs_waiting_with_cell_needs_met", sweep_id=sweep_id, limit=AT_ONCE)]
         move_runs(session, ready, "release", subject=sweep_id)
@@ -154,8 +175,9 @@ def _weigh_whole_needs(session: Session, sweep_id: str) -> None:
             block(session, waiting, Reason.NEED_FAILED, "a sweep that it needs did not succeed", subject=sweep_id)
 
 
-def _whole_needs(session: Session, sweep_id: str) -> Standing:
-    verdicts = {standing(campaigns.sweep_counts(session, row[0])) for row in session.rows("sweep_needs", id=sweep_id)}
+def whole_needs(session: Session, sweep_id: str) -> Standing:
+    """What the sweeps that a sweep needs as a whole say to it together."""
+    verdicts = {standing(campaigns.needed_counts(session, row[0])) for row in session.rows("sweep_needs", id=sweep_id)}
     if Standing.LOST in verdicts:
         return Standing.LOST
     return Standing.OPEN if Standing.OPEN in verdicts else Standing.MET

@@ -134,7 +134,7 @@ def cut_character(data: bytes) -> int:
 
 def find_attempt(session: Session, text: str, number: int | None) -> tuple[Run, Attempt | None]:
     """A run and one attempt of it: the numbered one, or the newest; None when it has none yet."""
-    noun, thing = references.resolve(session, text)
+    noun, thing = references.resolve(session, text, "run")
     references.require(noun, "run", text)
     made = runs.attempts(session, thing)
     if number is None:

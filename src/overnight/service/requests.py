@@ -9,8 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 LARGEST = 2**62
 """Numbers above this do not fit into a column, and no cursor or counter of ours gets there."""
 
-Reference = Annotated[str, Field(min_length=1, max_length=160, pattern=r"^[^\x00]+$")]
-Id = Annotated[Reference, Field(description="An id, a unique prefix of one, or a campaign's name.")]
+Reference = Annotated[str, Field(min_length=1, max_length=400, pattern=r"^[^\x00]+$")]
+Id = Annotated[
+    Reference,
+    Field(description="An id, a unique prefix of one, a campaign's name, or CAMPAIGN/SWEEP or CAMPAIGN/RUN by names."),
+]
 Text = Annotated[str, Field(max_length=4 * 1024 * 1024)]
 
 
@@ -79,11 +82,27 @@ class One(Request):
     id: Id
 
 
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+
+
 class Retry(Request):
     """What is tried again."""
 
     id: Id
-    failed: bool = Field(default=False, description="Only failed runs and those blocked by them, not cancelled ones.")
+    ids: list[Id] = Field(default_factory=list, max_length=10_000, description="More of them.")
+    names: list[Name] = Field(
+        default_factory=list, max_length=10_000, description="Exactly these runs of the campaign `id`, by their names."
+    )
+    failed: bool = Field(default=False, description="Only failed runs and blocked ones, not cancelled ones.")
+    blocked: bool = Field(default=False, description="Only blocked runs; with `failed` failed ones too.")
+    again: bool = Field(default=False, description="Chosen runs also when they have succeeded.")
+
+
+class Priority(Request):
+    """What goes before what."""
+
+    id: Id
+    priority: int = Field(ge=-1_000_000, le=1_000_000, description="Higher goes first; 0 is usual.")
 
 
 class LogRange(Request):

@@ -31,9 +31,10 @@ ROUTES: tuple[Route, ...] = (
     Route("report", "GET", "/v1/campaigns/{id}/report", "The summary as a document."),
     Route("compare", "GET", "/v1/comparison", "Two runs side by side."),
     Route("cancel", "POST", "/v1/things/{id}/cancel", "Cancel a campaign, sweep or run.", changes=True),
-    Route("retry", "POST", "/v1/things/{id}/retry", "Try failed runs again.", changes=True),
+    Route("retry", "POST", "/v1/things/{id}/retry", "Try failed, blocked or chosen runs again.", changes=True),
     Route("pause", "POST", "/v1/things/{id}/pause", "Start nothing new of a campaign or sweep.", changes=True),
     Route("resume", "POST", "/v1/things/{id}/resume", "Allow starts again.", changes=True),
+    Route("priority", "POST", "/v1/things/{id}/priority", "Let something go before the rest.", changes=True),
     Route("doctor", "GET", "/v1/doctor", "Preflight of a target."),
     Route("verify_log", "GET", "/v1/verification", "Check log, tables, invariants."),
 )

@@ -1,17 +1,17 @@
-"""Operations that steer: cancel, retry, pause, resume. Each is one transaction; the loop carries out what follows."""
+"""Operations that steer: cancel, pause, resume, priority. Each is one transaction; the loop does what follows."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from overnight.domain.errors import Conflict
 from overnight.domain.reasons import Reason
 from overnight.domain.states import ATTEMPT, CAMPAIGN_GATE, RUN, SWEEP_GATE
 from overnight.service import consequences
+from overnight.service.chosen import chosen_by, in_states
 from overnight.service.consequences import EndedRun
 from overnight.service.context import Context
-from overnight.service.requests import One, Retry
+from overnight.service.requests import One, Priority
 from overnight.service.views import View
 from overnight.store import campaigns, references
 from overnight.store.base import Session
@@ -21,44 +21,36 @@ NOT_RUNNING = ("waiting", "queued", "delayed", "blocked")
 """States in which a run is cancelled at once."""
 
 
-def cancel(context: Context, request: One) -> View:
-    """Cancel what has not run, order the stop of what runs. Repeating it changes nothing more."""
-
-    def change(session: Session) -> View:
-        noun, thing = references.resolve(session, request.id)
-        cancelled, stopping = 0, 0
-        for sweep_id, chosen in _runs_of(session, noun, thing):
-            cancelled += _cancel_idle(session, sweep_id, _in_states(session, sweep_id, NOT_RUNNING, chosen))
-            stopping += sum(_order_stop(session, run) for run in _in_states(session, sweep_id, ("running",), chosen))
-        return {"id": thing, "kind": noun, "cancelled": cancelled, "stopping": stopping}
-
+def in_one_write(context: Context, change: Callable[[Session], View]) -> View:
+    """Carry a change out in one transaction, and have the loop look at it."""
     answer = context.store.write(context.change, change)
     context.wake()
     return answer
 
 
-def _runs_of(session: Session, noun: str, thing: str) -> list[tuple[str, str | None]]:
-    """(sweep id, the one run that is meant or None for all) of whatever an id names."""
-    if noun == "run":
-        return [(session.rows("run_standing", id=thing)[0][1], thing)]
-    if noun == "sweep":
-        return [(thing, None)]
-    return [(sweep.id, None) for sweep in reversed(campaigns.sweeps_of(session, thing))]
+def cancel(context: Context, request: One) -> View:
+    """Cancel what has not run, order the stop of what runs. Repeating it changes nothing more."""
+
+    def change(session: Session) -> View:
+        noun, thing, groups = chosen_by(session, request.id)
+        cancelled, stopping = 0, 0
+        for it in groups:
+            cancelled += len(cancel_idle(session, it.sweep_id, in_states(session, it, NOT_RUNNING)))
+            stopping += sum(_order_stop(session, run) for run in in_states(session, it, ("running",)))
+        return {"id": thing, "kind": noun, "cancelled": cancelled, "stopping": stopping}
+
+    return in_one_write(context, change)
 
 
-def _in_states(session: Session, sweep_id: str, states: Sequence[str], chosen: str | None) -> list[str]:
-    if chosen is not None:
-        return [chosen] if session.rows("run_standing", id=chosen)[0][0] in states else []
-    return [row[0] for row in session.rows("runs_in_states_of_sweep", sweep_id=sweep_id, states=json.dumps(states))]
-
-
-def _cancel_idle(session: Session, sweep_id: str, ids: Sequence[str]) -> int:
-    moved = move_runs(session, ids, "cancel", subject=sweep_id, reason=Reason.CANCELLED)
+def cancel_idle(
+    session: Session, sweep_id: str, ids: Sequence[str], reason: Reason = Reason.CANCELLED
+) -> Sequence[str]:
+    """Cancel runs of a sweep that do not run; returns those that could be. What needs them is blocked."""
+    moved = move_runs(session, ids, "cancel", subject=sweep_id, reason=reason)
     asked = f"by {session.change.actor}"
-    table = [{"id": run, "reason": Reason.CANCELLED, "detail": asked, "now": session.now} for run in moved]
-    session.many("run_cancelled", table)
+    session.many("run_cancelled", [{"id": it, "reason": reason, "detail": asked, "now": session.now} for it in moved])
     consequences.follow(session, [EndedRun(run, sweep_id, None, "cancelled") for run in moved])
-    return len(moved)
+    return moved
 
 
 def _order_stop(session: Session, run_id: str) -> bool:
@@ -68,48 +60,6 @@ def _order_stop(session: Session, run_id: str) -> bool:
     if attempt is not None:
         move(session, ATTEMPT, attempt, "order_stop", run=run_id)
     return True
-
-
-def retry(context: Context, request: Retry) -> View:
-    """Try failed (and, without `failed`, cancelled) runs again; what they had blocked waits for them again."""
-
-    def change(session: Session) -> View:
-        noun, thing = references.resolve(session, request.id)
-        states = ("failed",) if request.failed else ("failed", "cancelled")
-        again = [
-            run for sweep, one in _runs_of(session, noun, thing) for run in _in_states(session, sweep, states, one)
-        ]
-        blocked = [
-            run
-            for sweep, one in _runs_of(session, noun, thing)
-            for run in _in_states(session, sweep, ("blocked",), one)
-        ]
-        if not again and not blocked:
-            raise Conflict(
-                f"nothing of {request.id} has failed",
-                next_step=f"See how it stands with: overnight explain {request.id}",
-            )
-        moved = _try_again(session, again, thing)
-        moved += _try_again(session, [run for run in blocked if _is(session, run, "blocked")], thing)
-        consequences.survey(session)
-        return {"id": thing, "kind": noun, "retried": len(moved)}
-
-    answer = context.store.write(context.change, change)
-    context.wake()
-    return answer
-
-
-def _is(session: Session, run_id: str, state: str) -> bool:
-    return bool(session.rows("run_standing", id=run_id)[0][0] == state)
-
-
-def _try_again(session: Session, ids: Sequence[str], subject: str) -> list[str]:
-    moved = move_runs(session, ids, "retry", subject=subject)
-    session.many("run_reset", [{"id": run} for run in moved])
-    consequences.reopen(session, moved)
-    for run in moved:
-        consequences.unblock_dependants(session, run)
-    return moved
 
 
 def pause(context: Context, request: One) -> View:
@@ -132,6 +82,32 @@ def _gate(context: Context, request: One, transition: str) -> View:
         moved = move(session, CAMPAIGN_GATE if noun == "campaign" else SWEEP_GATE, thing, transition)
         return {"id": thing, "kind": noun, "paused": transition == "pause", "changed": moved}
 
-    answer = context.store.write(context.change, change)
-    context.wake()
-    return answer
+    return in_one_write(context, change)
+
+
+def priority(context: Context, request: Priority) -> View:
+    """Let a run, a sweep, or all sweeps of a campaign go before those with a smaller number."""
+
+    def change(session: Session) -> View:
+        noun, thing = references.resolve(session, request.id)
+        changed = _prioritise(session, noun, thing, request.priority)
+        return {"id": thing, "kind": noun, "priority": request.priority, "changed": changed}
+
+    return in_one_write(context, change)
+
+
+def _prioritise(session: Session, noun: str, thing: str, number: int) -> bool:
+    if noun == "run":
+        before = session.rows("run_get", id=thing)[0][8]
+        if before != number:
+            session.rows("run_prioritise", id=thing, priority=number)
+            session.record("run.priority", thing, before=before, priority=number)
+        return bool(before != number)
+    sweeps = [campaigns.get_sweep(session, thing)] if noun == "sweep" else campaigns.sweeps_of(session, thing)
+    changed = [sweep for sweep in sweeps if sweep.priority != number]
+    for sweep in changed:
+        session.rows("sweep_prioritise", id=sweep.id, priority=number)
+        session.record("sweep.update", sweep.id, before=sweep.priority, priority=number)
+    if noun == "campaign" and changed:
+        session.record("campaign.update", thing, priority=number)
+    return bool(changed)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from overnight.service import findings, look, steer, submit
+from overnight.service import findings, look, retrying, steer, submit
 from overnight.service import requests as ask
 from overnight.service.context import Context
 from overnight.service.routes import ROUTES
@@ -46,9 +46,10 @@ _WORK: dict[str, tuple[type[ask.Request], Callable[[Context, Any], View]]] = {
     "report": (ask.ReportRequest, findings.report),
     "compare": (ask.Pair, findings.compare_runs),
     "cancel": (ask.One, steer.cancel),
-    "retry": (ask.Retry, steer.retry),
+    "retry": (ask.Retry, retrying.retry),
     "pause": (ask.One, steer.pause),
     "resume": (ask.One, steer.resume),
+    "priority": (ask.Priority, steer.priority),
     "doctor": (ask.TargetName, findings.doctor),
     "verify_log": (ask.Nothing, findings.verify_log),
 }

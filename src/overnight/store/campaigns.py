@@ -268,6 +268,14 @@ def sweep_counts(session: Session, sweep_id: str) -> dict[str, int]:
     return dict(session.rows("sweep_counts", id=sweep_id))
 
 
+def needed_counts(session: Session, sweep_id: str) -> dict[str, int]:
+    """The same for those that need the sweep as a whole: without what the campaign's file has no more."""
+    counts = sweep_counts(session, sweep_id)
+    if counts.get("cancelled"):
+        counts["cancelled"] -= int(session.value("sweep_removed", id=sweep_id))
+    return counts
+
+
 def latest(session: Session, limit: int, before: int = 2**62) -> Iterator[Campaign]:
     """Campaigns, newest first."""
     return (rows.campaign(row) for row in session.rows("campaigns_latest", before=before, limit=limit))

@@ -9,7 +9,7 @@ from typing import Any
 
 from overnight.domain.errors import Conflict, NotFound
 from overnight.domain.plan import Budget, CampaignPlan, CellPlan, Need, Retry, SweepNeed, SweepPlan
-from overnight.service import steer, submit
+from overnight.service import retrying, steer, submit
 from overnight.service.context import Context
 from overnight.service.once import OnceStore
 from overnight.service.requests import One, Request, SingleRuns
@@ -23,7 +23,7 @@ View = dict[str, Any]
 CHANGES: Mapping[str, tuple[type[Request], Callable[[Context, Any], View]]] = {
     "submit_runs": (SingleRuns, submit.submit_runs),
     "cancel": (One, steer.cancel),
-    "retry": (RetryRequest, steer.retry),
+    "retry": (RetryRequest, retrying.retry),
     "pause": (One, steer.pause),
     "resume": (One, steer.resume),
 }

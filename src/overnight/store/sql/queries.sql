@@ -185,7 +185,7 @@ FROM runs WHERE campaign_id IS NULL AND seq < :before ORDER BY seq DESC LIMIT :l
 
 -- name: runs_queued_head
 -- The next runs of a sweep. The partial index is forced: SQLite's planner prefers the one on sweep_id (7,000 x slower).
-SELECT id, seq, priority, attempts, created_at FROM runs INDEXED BY runs_queued
+SELECT id, seq, priority, attempts, created_at, hint FROM runs INDEXED BY runs_queued
 WHERE sweep_id = :sweep_id AND state = 'queued' ORDER BY priority DESC, seq LIMIT :limit;
 
 -- name: runs_waiting
@@ -317,14 +317,15 @@ FROM devices WHERE target = :target ORDER BY kind, position;
 SELECT id, target, kind, position, uuid, name, memory_mib, state, diagnosis, busy, seen_at, used_mib, strangers FROM devices WHERE id = :id;
 
 -- name: devices_free
--- Devices of a target that may be given: healthy, not used by strangers, without a live lease.
-SELECT d.id, d.kind, d.position, d.memory_mib, d.name FROM devices d
-WHERE d.target = :target AND d.state = 'healthy' AND d.busy IS NULL AND (d.kind = 'slot' OR d.seen_at >= :seen_since)
+-- Devices of a target that nobody of ours holds: healthy and seen lately. Whether others use them is for the planner.
+SELECT d.id, d.kind, d.position, d.memory_mib, d.name, d.busy, d.used_mib, d.strangers FROM devices d
+WHERE d.target = :target AND d.state = 'healthy' AND (d.kind = 'slot' OR d.seen_at >= :seen_since)
   AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.device_id = d.id AND l.state = 'held')
 ORDER BY d.kind, d.position;
 
 -- name: lease_insert
-INSERT INTO leases (device_id, attempt_id, state, acquired_at) VALUES (:device_id, :attempt_id, 'held', :now);
+INSERT INTO leases (device_id, attempt_id, state, acquired_at, part)
+VALUES (:device_id, :attempt_id, 'held', :now, :part);
 
 -- name: leases_release
 UPDATE leases SET state = 'released', released_at = :now WHERE attempt_id = :attempt_id AND state = 'held' RETURNING device_id;
@@ -417,10 +418,6 @@ SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, co
   interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint
 FROM runs WHERE sweep_id = :sweep_id AND state = :state ORDER BY seq LIMIT 1;
 
--- name: newest_attempts_of_campaign
-SELECT a.run_id, a.target, a.folder, a.started_at, a.ended_at FROM runs r JOIN attempts a ON a.run_id = r.id AND a.fence = r.fence
-WHERE r.campaign_id = :campaign_id;
-
 -- name: condition_insert
 INSERT INTO conditions (run_id, sweep_id, requires, skip, met) VALUES (:run_id, :sweep_id, :requires, :skip, 0);
 
@@ -493,15 +490,12 @@ SELECT r.id FROM run_needs n JOIN runs r ON r.id = n.run_id
 WHERE n.needs_id = :needs_id AND r.state IN ('queued', 'delayed');
 
 -- name: conditions_open
--- What the next waiting runs require whose needs, own and of whole sweeps, have all succeeded.
-SELECT r.seq, r.id, s.id, s.campaign_id, c.requires, CASE c.skip WHEN 1 THEN r.config END, s.settings
-FROM sweeps s CROSS JOIN conditions c INDEXED BY conditions_open CROSS JOIN runs r
-WHERE s.state = 'active' AND c.sweep_id = s.id AND c.met = 0 AND r.id = c.run_id AND r.state = 'waiting'
-  AND r.seq > :after
+-- What the next waiting runs of a sweep require whose own needs (cell by cell) have all succeeded.
+SELECT r.seq, r.id, c.requires, CASE c.skip WHEN 1 THEN r.config END, c.idle_since
+FROM conditions c INDEXED BY conditions_open CROSS JOIN runs r
+WHERE c.sweep_id = :sweep_id AND c.met = 0 AND r.id = c.run_id AND r.state = 'waiting' AND r.seq > :after
   AND NOT EXISTS (SELECT 1 FROM run_needs n JOIN runs d ON d.id = n.needs_id
     WHERE n.run_id = r.id AND d.state <> 'succeeded')
-  AND NOT EXISTS (SELECT 1 FROM sweep_needs n JOIN tallies t ON t.sweep_id = n.needs_id
-    WHERE n.sweep_id = s.id AND t.state <> 'succeeded' AND t.number > 0)
 ORDER BY r.seq LIMIT :limit;
 
 -- name: conditions_any
@@ -515,12 +509,22 @@ RETURNING run_id;
 
 -- name: condition_idle
 -- Since when nothing but files is waited for; NULL = something else goes on.
-UPDATE conditions SET idle_since = :since WHERE run_id = :run_id;
+UPDATE conditions SET idle_since = :since WHERE run_id = :run_id AND met = 0;
 
 -- name: conditions_missing
--- Waiting runs of a sweep that were seen to wait for files alone, and since when nothing else of the campaign goes on.
-SELECT r.id, r.detail, c.idle_since FROM conditions c INDEXED BY conditions_open JOIN runs r ON r.id = c.run_id
-WHERE c.sweep_id = :sweep_id AND c.met = 0 AND r.state = 'waiting' AND r.reason = :reason ORDER BY r.seq LIMIT :limit;
+-- Waiting runs of a campaign that were seen to wait for files alone while nothing else of it went on, and since when.
+SELECT r.id, r.sweep_id, r.detail, c.idle_since FROM sweeps s CROSS JOIN conditions c INDEXED BY conditions_open
+CROSS JOIN runs r
+WHERE s.campaign_id = :campaign_id AND c.sweep_id = s.id AND c.met = 0 AND c.idle_since IS NOT NULL
+  AND r.id = c.run_id AND r.state = 'waiting' ORDER BY r.seq LIMIT :limit;
+
+-- name: conditions_unseen
+-- Whether some run of a sweep could start, for all that its own needs say, and its files were not looked at since
+-- nothing else of the campaign goes on.
+SELECT 1 FROM conditions c INDEXED BY conditions_open CROSS JOIN runs r
+WHERE c.sweep_id = :sweep_id AND c.met = 0 AND c.idle_since IS NULL AND r.id = c.run_id AND r.state = 'waiting'
+  AND NOT EXISTS (SELECT 1 FROM run_needs n JOIN runs d ON d.id = n.needs_id
+    WHERE n.run_id = r.id AND d.state <> 'succeeded') LIMIT 1;
 
 -- name: conditions_retry
 -- A run that is tried again is not made superfluous by what it wrote itself; what it requires is looked at again.
@@ -578,3 +582,55 @@ GROUP BY c.id, c.name ORDER BY c.id LIMIT :limit;
 SELECT r.id, r.name, r.state, r.reason, r.detail FROM runs r
 WHERE r.campaign_id = :campaign_id AND r.reason IS NOT NULL AND r.state IN ('waiting', 'blocked')
 ORDER BY r.seq LIMIT :limit;
+
+-- name: runs_removed_of_sweep
+SELECT id FROM runs INDEXED BY runs_removed WHERE sweep_id = :sweep_id AND reason = 'removed';
+
+-- name: device_holders
+-- Who holds the GPUs of a target that are well: which part, with which settings, and how the attempt before ended.
+SELECT d.id, l.part, a.id, a.run_id, coalesce(a.settings, s.settings), p.reason
+FROM leases l INDEXED BY leases_held CROSS JOIN devices d CROSS JOIN attempts a CROSS JOIN runs r CROSS JOIN sweeps s
+LEFT JOIN attempts p ON p.run_id = a.run_id AND p.number = a.number - 1
+WHERE l.state = 'held' AND d.id = l.device_id AND d.target = :target AND d.kind = 'gpu' AND d.state = 'healthy'
+  AND d.seen_at >= :seen_since AND a.id = l.attempt_id AND r.id = a.run_id AND s.id = r.sweep_id
+ORDER BY d.position, l.part;
+
+-- name: run_before
+-- Why the newest attempt of a run ended.
+SELECT a.reason FROM runs r JOIN attempts a ON a.run_id = r.id AND a.fence = r.fence WHERE r.id = :id;
+
+-- name: run_family
+-- What tells the runs of one family from others, but for the GPU.
+SELECT c.name, s.name, s.settings, r.config, r.rung FROM runs r JOIN sweeps s ON s.id = r.sweep_id
+LEFT JOIN campaigns c ON c.id = r.campaign_id WHERE r.id = :id;
+
+-- name: family_peak
+SELECT peak_mib FROM families WHERE family = :family;
+
+-- name: family_put
+INSERT INTO families (family, peak_mib, attempts, updated_at) VALUES (:family, :mib, 1, :now)
+ON CONFLICT (family) DO UPDATE SET attempts = families.attempts + 1, updated_at = excluded.updated_at,
+  peak_mib = CASE WHEN excluded.peak_mib > families.peak_mib THEN excluded.peak_mib ELSE families.peak_mib END;
+
+-- name: peaks_held
+-- Who holds the GPUs of a target, whether it has ended, and the most memory that it was seen to use there.
+SELECT l.device_id, l.attempt_id, a.state, p.mib
+FROM leases l INDEXED BY leases_held CROSS JOIN devices d CROSS JOIN attempts a
+LEFT JOIN peaks p ON p.attempt_id = l.attempt_id AND p.device_id = l.device_id
+WHERE l.state = 'held' AND d.id = l.device_id AND d.target = :target AND d.kind = 'gpu' AND a.id = l.attempt_id
+ORDER BY l.device_id, l.part;
+
+-- name: peak_put
+INSERT INTO peaks (attempt_id, device_id, mib) VALUES (:attempt_id, :device_id, :mib)
+ON CONFLICT (attempt_id, device_id) DO UPDATE SET mib = excluded.mib;
+
+-- name: peak_of_attempt
+SELECT max(mib) FROM peaks WHERE attempt_id = :attempt_id;
+
+-- name: mark_has
+SELECT 1 FROM marks WHERE attempt_id = :attempt_id AND kind = :kind;
+
+-- name: attempts_of_campaign
+-- Every attempt of a campaign, those of a run oldest first.
+SELECT a.run_id, a.id, a.target, a.folder, a.reason, a.devices, a.started_at, a.ended_at
+FROM runs r CROSS JOIN attempts a WHERE r.campaign_id = :campaign_id AND a.run_id = r.id ORDER BY r.seq, a.number;

@@ -29,9 +29,10 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("summary", "summary", "What a campaign found."),
     ("compare", "compare", "Two runs side by side."),
     ("cancel", "cancel", "Cancel a campaign, sweep or run."),
-    ("retry", "retry", "Try failed runs again."),
+    ("retry", "retry", "Try failed, blocked or chosen runs again."),
     ("pause", "pause", "Start nothing new of a campaign or sweep."),
     ("resume", "resume", "Allow starts again."),
+    ("priority", "priority", "Let something go before the rest."),
     ("doctor", "doctor", "Preflight of a target."),
     ("verify-log", "verify_log", "Check the record against itself."),
 )

@@ -1,4 +1,4 @@
-"""What cancel, retry, pause and resume share: ask, and say what changed."""
+"""What cancel, retry, pause, resume and priority share: ask, and say what changed."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ def _changed(operation: str, answer: dict[str, Any]) -> str:
         return _cancelled(answer["cancelled"], answer["stopping"])
     if operation == "retry":
         return f"{screen.plural(answer['retried'], 'run')} will be tried again"
+    if operation == "priority":
+        return f"priority {answer['priority']}" + ("" if answer["changed"] else ", as before")
     paused = "paused: nothing new of it starts" if answer["paused"] else "open: its runs may start"
     return paused if answer["changed"] else f"nothing changed; it is {paused}"
 
