@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import stat
 import subprocess
-import venv
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from overnight.daemon.launches import Claimed, launch_of, outputs_of
+from overnight.daemon.launches import Claimed, effective, launch_of, outputs_of
 from overnight.domain.errors import Refused
 from overnight.domain.nouns import SweepSettings
 from overnight.domain.plan import EnvironmentPlan, Need, Retry
-from overnight.planner.place import FreeDevice
+from overnight.planner.fit import FreeDevice
 from overnight.targets.base import Launch
 
 SETTINGS = SweepSettings("/work dir", Need(), Retry(), EnvironmentPlan(), 60.0, 5.0, None, ("seed",))
@@ -108,56 +106,21 @@ def test_a_name_without_a_value_refuses_the_launch() -> None:
         launch_of(claimed(config(["t", "${needs.teachers}"])))
 
 
-def test_a_virtual_environment_is_activated_before_the_command(tmp_path: Path) -> None:
-    venv.create(tmp_path / "an env", with_pip=False, symlinks=True)
-    settings = replace(SETTINGS, workdir=str(tmp_path), environment=EnvironmentPlan(venv="an env"))
-    launch = launch_of(claimed(config(["python", "-c", "import sys; print(sys.prefix)"]), settings=settings))
-    assert run(launch, tmp_path).stdout.strip() == str(tmp_path / "an env")
-    text = launch_of(claimed(config('echo "$VIRTUAL_ENV"'), settings=settings))
-    assert run(text, tmp_path).stdout.strip() == str(tmp_path / "an env")
+def test_a_cell_may_have_a_time_limit_of_its_own() -> None:
+    assert launch_of(claimed(config(["t"], time_limit=3.0))).time_limit == 3.0
+    assert launch_of(claimed(config(["t"], time_limit=None))).time_limit == 60.0
 
 
-def test_a_missing_virtual_environment_says_so_and_runs_nothing(tmp_path: Path) -> None:
-    settings = replace(SETTINGS, workdir=str(tmp_path), environment=EnvironmentPlan(venv="gone"))
-    done = run(launch_of(claimed(config(["touch", "ran"]), settings=settings)), tmp_path)
-    assert done.returncode == 126
-    assert "no virtual environment at" in done.stderr
-    assert not (tmp_path / "ran").exists()
+def test_a_smaller_setting_changes_command_variables_and_parameters() -> None:
+    smaller = {"command": ["t", "--batch", "8"], "env": {"B": "8"}, "changed": {"batch": 8}}
+    written = config(["t", "--batch", "64"], env={"B": "64"}, parameters={"batch": 64, "seed": 1}, smaller=[smaller])
+    launch = launch_of(claimed(effective(written, 1)))
+    assert (launch.argv, launch.env["B"]) == (("t", "--batch", "8"), "8")
+    assert effective(written, 1)["parameters"] == {"batch": 8, "seed": 1}
+    assert effective(written, 0) is written
 
 
-def conda(home: Path, known: str) -> None:
-    """A conda that knows one environment, in the first place where one is looked for."""
-    program = home / "anaconda3" / "bin" / "conda"
-    program.parent.mkdir(parents=True)
-    program.write_text(
-        '#!/bin/sh\necho \'conda() { [ "$2" = '
-        + known
-        + " ] && CONDA_DEFAULT_ENV=$2 && export CONDA_DEFAULT_ENV; }'\n",
-        encoding="utf-8",
-    )
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-
-
-def test_a_conda_environment_is_activated_by_the_hook_that_is_found(tmp_path: Path) -> None:
-    conda(tmp_path, "torch")
-    settings = replace(SETTINGS, environment=EnvironmentPlan(conda="torch"))
-    launch = launch_of(claimed(config('echo "in $CONDA_DEFAULT_ENV"'), settings=settings))
-    assert run(launch, tmp_path, HOME=str(tmp_path)).stdout == "in torch\n"
-
-
-def test_a_conda_environment_that_is_not_there_says_so_and_runs_nothing(tmp_path: Path) -> None:
-    conda(tmp_path, "torch")
-    settings = replace(SETTINGS, environment=EnvironmentPlan(conda="jax"))
-    done = run(launch_of(claimed(config(["touch", "ran"]), settings=settings)), tmp_path, HOME=str(tmp_path))
-    assert done.returncode == 126
-    assert "the conda environment jax could not be activated" in done.stderr
-    assert not (tmp_path / "ran").exists()
-
-
-def test_a_machine_without_conda_says_so(tmp_path: Path) -> None:
-    settings = replace(SETTINGS, environment=EnvironmentPlan(conda="torch"))
-    launch = launch_of(claimed(config(["touch", "ran"]), settings=settings))
-    done = run(launch, tmp_path, HOME=str(tmp_path), PATH="/usr/bin:/bin")
-    assert done.returncode != 0
-    assert "conda was not found" in done.stderr
-    assert not (tmp_path / "ran").exists()
+def test_secrets_are_variables_and_nothing_else() -> None:
+    launch = launch_of(claimed(config(["t", "$KEY"], env={"KEY": "declared"})), {"KEY": "hunter2"})
+    assert launch.env["KEY"] == "hunter2"
+    assert "hunter2" not in repr(launch)

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
+from overnight.daemon.environments import Around, activated
 from overnight.domain.nouns import SweepSettings
 from overnight.manifest.template import launch_text
-from overnight.planner.place import FreeDevice
+from overnight.planner.fit import FreeDevice
 from overnight.targets.base import Launch
 
-_VENV = """\
-[ -x "$1/bin/python" ] || { echo "overnight: there is no virtual environment at $1" >&2; exit 126; }
-VIRTUAL_ENV=$1; PATH=$1/bin:$PATH; export VIRTUAL_ENV PATH; unset PYTHONHOME; shift; exec "$@"
-"""
-
-_CONDA = """\
-hook() {
-  for base in "$HOME/anaconda3" "$HOME/miniconda3" "$HOME/miniforge3" /opt/anaconda3 /opt/miniconda3 /opt/miniforge3 \
-/usr/local/anaconda3 /opt/homebrew/anaconda3; do
-    [ -x "$base/bin/conda" ] && { "$base/bin/conda" shell.posix hook; return; }
-  done
-  command -v conda > /dev/null && { conda shell.posix hook; return; }
-  echo 'echo "overnight: conda was not found" >&2; false'
-}
-eval "$(hook)" || exit 126
-conda activate "$1" || { echo "overnight: the conda environment $1 could not be activated" >&2; exit 126; }
-shift; exec "$@"
-"""
+NO_SECRETS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +43,33 @@ def effective(config: Mapping[str, Any], rung: int) -> Mapping[str, Any]:
     return {**config, "command": smaller["command"], "env": smaller["env"], "parameters": parameters}
 
 
-def launch_of(claimed: Claimed) -> Launch:
-    """Resolve the names that are known only now, and wrap the command in its environment."""
+def own(claimed: Claimed, name: str) -> float | None:
+    """Seconds that a cell may set for itself (`time_limit`, `estimate`, `stale_after`), else those of its sweep."""
+    value: float | None = claimed.config.get(name)
+    if value is None:
+        value = getattr(claimed.settings, name)
+    return value
+
+
+def launch_of(claimed: Claimed, secrets: Mapping[str, str] = NO_SECRETS) -> Launch:
+    """Resolve the names that are known only now, and wrap the command in its environment.
+
+    `secrets` become variables and are part of nothing else. Raises Refused for what cannot be written as a command.
+    """
     names = launch_names(claimed)
+    variables = _variables(claimed, names, secrets)
     return Launch(
         attempt=claimed.attempt,
         run=claimed.run,
         number=claimed.number,
         fence=claimed.fence,
-        argv=_activated(_argv(claimed.config["command"], names), claimed.settings),
-        env=_variables(claimed, names),
+        argv=activated(
+            _argv(claimed.config["command"], names), claimed.settings.environment, _around(claimed, variables)
+        ),
+        env=variables,
         cwd=claimed.settings.workdir,
         folder=claimed.folder,
-        time_limit=claimed.settings.time_limit,
+        time_limit=own(claimed, "time_limit"),
         grace=claimed.settings.grace,
         log_cap=claimed.log_cap,
     )
@@ -98,21 +96,23 @@ def _argv(command: str | list[str], names: Mapping[str, str]) -> tuple[str, ...]
     return tuple(launch_text(part, names, shell=False) for part in command)
 
 
-def _activated(argv: tuple[str, ...], settings: SweepSettings) -> tuple[str, ...]:
-    environment = settings.environment
-    if environment.venv is not None:
-        venv = posixpath.normpath(posixpath.join(settings.workdir, environment.venv))
-        return ("/bin/sh", "-c", _VENV, "overnight", venv, *argv)
-    if environment.conda is not None:
-        return ("/bin/sh", "-c", _CONDA, "overnight", environment.conda, *argv)
-    return argv
+def _around(claimed: Claimed, variables: Mapping[str, str | None]) -> Around:
+    return Around(
+        attempt=claimed.attempt,
+        workdir=claimed.settings.workdir,
+        folders=(claimed.folder, *claimed.upstream.values()),
+        variables=variables,
+        gpus=any(device.kind == "gpu" for device in claimed.devices),
+        grace=claimed.settings.grace,
+    )
 
 
-def _variables(claimed: Claimed, names: Mapping[str, str]) -> dict[str, str | None]:
+def _variables(claimed: Claimed, names: Mapping[str, str], secrets: Mapping[str, str]) -> dict[str, str | None]:
     declared = {name: launch_text(value, names, shell=False) for name, value in claimed.config["env"].items()}
     return {
         "PYTHONUNBUFFERED": "1",
         **declared,
+        **secrets,
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "CUDA_VISIBLE_DEVICES": names["GPU"],
     }

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 
@@ -20,7 +20,7 @@ class Launch:
     number: int
     fence: int
     argv: tuple[str, ...]
-    env: Mapping[str, str | None]
+    env: Mapping[str, str | None] = field(repr=False)  # may hold secrets: it is written nowhere
     cwd: str
     folder: str
     time_limit: float | None
