@@ -1,6 +1,7 @@
 """Results over replicates: the runs of a sweep that differ only in a replicates axis (the seed) make one cell.
 
-Only runs that succeeded count. What is not a finite number is kept beside the mean, never in it.
+Only runs that succeeded count. What is not a finite number is kept beside the mean, never in it. Runs that took a
+declared smaller setting are another configuration: they make a cell of their own, next to that of the others.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from overnight.domain.plan import Scalar
+from overnight.reports.changed import Swap, changes, in_words
 from overnight.reports.material import RunMaterial, SweepMaterial
 from overnight.reports.visible import visible
 
@@ -71,7 +73,13 @@ class Cell:
     by_parameters: bool
     """Whether the label is made of parameters; else it is a run's name."""
     parameters: Mapping[str, Scalar]
-    """Without the replicates axes."""
+    """As they were written, without the replicates axes."""
+    changed: Mapping[str, Swap]
+    """Parameters that its runs took another value of; empty for most cells."""
+    elsewhere: tuple[str, ...]
+    """What became of further replicates that took other values, each in a few words; their numbers are not here."""
+    packed: tuple[str, ...]
+    """Names of runs that shared their GPU with others: times among their numbers are not comparable."""
     runs: tuple[str, ...]
     ids: tuple[str, ...]
     missing: tuple[Missing, ...]
@@ -131,7 +139,8 @@ def gather(material: SweepMaterial) -> SweepResults:
     cells = []
     for (key, _), group in groups.items():
         label = None if key in crowded else _label(_without(group[0], axes), varied)
-        cells.append(_cell(material.sweep.name, label, group, axes))
+        for alike in _alike(group):
+            cells.append(_cell(material.sweep.name, label, group, alike, axes))
     metrics = dict.fromkeys(metric for cell in cells for metric in cell.spreads)
     used = tuple(axis for axis in axes if any(axis in _parameters(it) for it in material.runs))
     return SweepResults(material.sweep.name, varied, used, tuple(metrics), tuple(cells))
@@ -149,6 +158,18 @@ def _groups(runs: Iterable[RunMaterial], axes: Sequence[str]) -> dict[tuple[Key,
         groups[_key(_without(it, axes)), seen[whole]].append(it)
         seen[whole] += 1
     return groups
+
+
+def _alike(group: Sequence[RunMaterial]) -> list[list[RunMaterial]]:
+    """The runs of a cell by the values that they really took; one that has no results counts as it was written."""
+    kinds: dict[str, list[RunMaterial]] = {}
+    for it in sorted(group, key=lambda it: bool(_swaps(it))):
+        kinds.setdefault(repr(_swaps(it)), []).append(it)
+    return list(kinds.values())
+
+
+def _swaps(it: RunMaterial) -> dict[str, Swap]:
+    return changes(it.run) if it.run.state == "succeeded" else {}
 
 
 def _key(parameters: Mapping[str, Any]) -> Key:
@@ -179,18 +200,26 @@ def _label(parameters: Mapping[str, Any], varied: Sequence[str]) -> str:
     return visible(" ".join(f"{name}={parameters[name]}" for name in varied if name in parameters))
 
 
-def _cell(sweep: str, label: str | None, group: Sequence[RunMaterial], axes: Sequence[str]) -> Cell:
-    done = [it for it in group if it.run.state == "succeeded"]
+def _cell(
+    sweep: str, label: str | None, group: Sequence[RunMaterial], alike: Sequence[RunMaterial], axes: Sequence[str]
+) -> Cell:
+    """Of those runs of the group that are alike."""
+    done = [it for it in alike if it.run.state == "succeeded"]
     metrics = dict.fromkeys(metric for it in done for metric in it.results)
     named = visible(group[0].run.name) if len(group) == 1 or label is None else ""
+    swaps = _swaps(alike[0])
+    others = [it for it in group if it.run.state == "succeeded" and it not in done]
     return Cell(
         sweep=sweep,
-        label=label or named,
+        label=" ".join(filter(None, (label or named, f"({in_words(swaps)})" if swaps else ""))),
         by_parameters=bool(label) or not named,
         parameters=_without(group[0], axes),
-        runs=tuple(it.run.name for it in group),
-        ids=tuple(it.run.id for it in group),
-        missing=tuple(Missing(it.run.name, it.run.state, it.run.reason) for it in group if it.run.state != "succeeded"),
+        changed=swaps,
+        elsewhere=tuple(f"{visible(it.run.name)} ran {in_words(_swaps(it))}" for it in others),
+        packed=tuple(it.run.name for it in done if it.packed),
+        runs=tuple(it.run.name for it in alike),
+        ids=tuple(it.run.id for it in alike),
+        missing=tuple(Missing(it.run.name, it.run.state, it.run.reason) for it in alike if it.run.state != "succeeded"),
         spreads={metric: _spread_of(metric, done) for metric in metrics},
     )
 

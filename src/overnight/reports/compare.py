@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
+from overnight.reports.changed import Swap, changes, in_words, used
 from overnight.reports.duration import duration
-from overnight.reports.encode import strict
+from overnight.reports.encode import changed, strict
 from overnight.reports.figures import number
 from overnight.reports.material import RunMaterial
 from overnight.reports.table import Table
@@ -56,6 +57,10 @@ class Comparison:
     states: tuple[str, str]
     attempts: tuple[int, int]
     seconds: tuple[float | None, float | None]
+    changed: tuple[Mapping[str, Swap], Mapping[str, Swap]]
+    """Parameters that each took another value of than was written: declared smaller settings."""
+    packed: tuple[bool, bool]
+    """Whether each shared its GPU with other runs: then lengths and times cannot be compared."""
     same_code: bool | None
     """None when that is not known."""
     parameters: tuple[Pair, ...]
@@ -69,14 +74,16 @@ class Comparison:
 
 
 def compare(a: RunMaterial, b: RunMaterial, *, same_code: bool | None = None) -> Comparison:
-    """What differs between two runs; the caller says whether their code is the same."""
-    before, after = a.run.config, b.run.config
+    """What differs between two runs as they were executed; the caller says whether their code is the same."""
+    before, after = used(a.run), used(b.run)
     return Comparison(
         ids=(a.run.id, b.run.id),
         names=(a.run.name, b.run.name),
         states=(a.run.state, b.run.state),
         attempts=(a.attempts, b.attempts),
         seconds=(a.seconds, b.seconds),
+        changed=(changes(a.run), changes(b.run)),
+        packed=(a.packed, b.packed),
         same_code=same_code,
         parameters=_differing(before.get("parameters") or {}, after.get("parameters") or {}),
         environment=tuple(it.name for it in _differing(before.get("env") or {}, after.get("env") or {})),
@@ -122,13 +129,14 @@ def to_json(it: Comparison) -> dict[str, Any]:
     """Everything that the comparison says, with stable fields; NaN and the infinities are strings."""
     runs = [
         {"id": it.ids[n], "name": it.names[n], "state": it.states[n], "attempts": it.attempts[n]}
-        | {"seconds": strict(it.seconds[n])}
+        | {"seconds": strict(it.seconds[n]), "changed": changed(it.changed[n]), "packed": it.packed[n]}
         for n in (0, 1)
     ]
     return {
         "first": runs[0],
         "second": runs[1],
         "same_code": it.same_code,
+        "comparable_times": not any(it.packed),
         "parameters": {pair.name: strict([pair.first, pair.second]) for pair in it.parameters},
         "environment_names": list(it.environment),
         "command": [{"first": list(change.first), "second": list(change.second)} for change in it.command],
@@ -147,7 +155,7 @@ def tables(it: Comparison) -> list[Table]:
     difference += [(f"variable {visible(name)}", "differs", "differs") for name in it.environment]
     results = [(visible(pair.name), number(pair.first), number(pair.second), _signed(pair)) for pair in it.results]
     found = [
-        Table("Runs", header, tuple(_run_rows(it))),
+        Table("Runs", header, tuple(_run_rows(it)), note=_warning(it)),
         Table("Differences", header, tuple(difference)),
         Table("Results", (*header, "Difference"), tuple(results), right=frozenset({1, 2, 3})),
     ]
@@ -156,13 +164,27 @@ def tables(it: Comparison) -> list[Table]:
 
 def _run_rows(it: Comparison) -> list[tuple[str, str, str]]:
     code = {True: "the same", False: "not the same", None: "not known"}[it.same_code]
-    return [
+    rows = [
         ("id", visible(it.ids[0]), visible(it.ids[1])),
         ("state", visible(it.states[0]), visible(it.states[1])),
         ("attempts", str(it.attempts[0]), str(it.attempts[1])),
-        ("length", duration(it.seconds[0]), duration(it.seconds[1])),
+        ("length", _length(it, 0), _length(it, 1)),
         ("code", code, code),
     ]
+    if any(it.changed):
+        rows.append(("configuration", in_words(it.changed[0]), in_words(it.changed[1])))
+    return rows
+
+
+def _length(it: Comparison, place: int) -> str:
+    return duration(it.seconds[place]) + (" (packed)" if it.packed[place] else "")
+
+
+def _warning(it: Comparison) -> str:
+    """What must be minded when these two are held against each other; empty for nothing."""
+    changed = "A changed configuration stands beside what was written. " if any(it.changed) else ""
+    packed = "Times are not comparable: a packed run shared its GPU with others." if any(it.packed) else ""
+    return f"{changed}{packed}".strip()
 
 
 def _pair_row(pair: Pair) -> tuple[str, str, str]:

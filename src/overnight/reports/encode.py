@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from overnight.reports.cells import Cell, Spread, SweepResults
+from overnight.reports.changed import Swap
 from overnight.reports.failures import FailureGroup
 from overnight.reports.figures import not_finite
+from overnight.reports.marks import MarkGroup
 from overnight.reports.phases import Phase
 from overnight.reports.summary import Summary
 from overnight.reports.winner import Best, Contrast
@@ -43,10 +45,17 @@ def to_json(summary: Summary) -> View:
         "phases": [_phase(it) for it in summary.phases],
         "results": [_sweep(it, summary.winners.get(it.sweep)) for it in summary.results],
         "failures": [_group(it) for it in summary.failures],
+        "marks": [_marks(it) for it in summary.marks],
         "winner": _best(summary.winner) if summary.winner else None,
         "headline": summary.headline,
+        "jobs_line": summary.jobs_line,
+        "facts": list(summary.facts),
         "wall_seconds": summary.wall_seconds,
         "retried": summary.retried,
+        "retried_attempts": summary.retried_attempts,
+        "skipped": summary.skipped,
+        "result_files": summary.result_files,
+        "gpu_hours": {"used": hours.used, "idle": hours.idle} if (hours := summary.gpu_hours) else None,
         "reported": summary.reported,
         "over": summary.over,
         "next": [str(step) for step in summary.next],
@@ -57,11 +66,14 @@ def _phase(it: Phase) -> View:
     return {
         "name": it.name,
         "state": it.state,
+        "sweeps": list(it.sweeps),
         "runs": it.runs,
         "succeeded": it.succeeded,
         "failed": it.failed,
         "other": it.other,
         "retried": it.retried,
+        "oom_retries": it.memory_retries,
+        "packed": it.packed,
         "seconds": it.seconds,
         "counts": dict(it.counts),
     }
@@ -82,10 +94,23 @@ def _cell(it: Cell) -> View:
     return {
         "label": it.label,
         "parameters": strict(it.parameters),
+        "changed": changed(it.changed),
+        "elsewhere": list(it.elsewhere),
+        "packed": list(it.packed),
         "runs": [{"id": id, "name": name} for id, name in zip(it.ids, it.runs, strict=True)],
         "missing": [{"name": gap.run, "state": gap.state, "reason": gap.reason} for gap in it.missing],
         "metrics": {metric: _spread(spread) for metric, spread in it.spreads.items()},
     }
+
+
+def changed(swaps: Mapping[str, Swap]) -> View:
+    """Parameter -> as it was written, and as it was used."""
+    return {name: strict({"written": it.written, "used": it.used}) for name, it in swaps.items()}
+
+
+def _marks(it: MarkGroup) -> View:
+    runs = [{"id": run.id, "name": run.name, "sweep": run.sweep, "detail": run.detail} for run in it.runs]
+    return {"kind": it.kind, "meaning": it.meaning, "count": len(runs), "runs": runs}
 
 
 def _spread(it: Spread) -> View:
@@ -103,6 +128,7 @@ def _best(it: Best) -> View:
         "sweep": it.cell.sweep,
         "label": it.cell.label,
         "parameters": strict(it.cell.parameters),
+        "changed": changed(it.cell.changed),
         "metric": it.goal.metric,
         "direction": str(it.goal.direction),
         **strict({"mean": it.spread.mean, "sd": it.spread.deviation, "n": it.spread.n}),
@@ -127,7 +153,7 @@ def _contrast(it: Contrast) -> View:
         "standard_errors": it.ratio,
     }
     identity = {"sweep": it.cell.sweep, "label": it.cell.label, "parameters": strict(it.cell.parameters)}
-    return {**identity, **strict(numbers), "noise": str(it.noise)}
+    return {**identity, "changed": changed(it.cell.changed), **strict(numbers), "noise": str(it.noise)}
 
 
 def _group(it: FailureGroup) -> View:

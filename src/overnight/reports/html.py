@@ -7,7 +7,7 @@ from html import escape
 
 from overnight.reports.duration import duration
 from overnight.reports.failures import Failure, FailureGroup
-from overnight.reports.figures import moment
+from overnight.reports.figures import moment, number
 from overnight.reports.markdown import LONGEST_LINE, MOST_LINES, MOST_LOGS
 from overnight.reports.plot import plot
 from overnight.reports.sheet import SHEET
@@ -38,6 +38,7 @@ def _body(summary: Summary) -> Iterator[str]:
     yield f"<header><p class=over>{escape(_times(summary))}</p><h1>{escape(visible(summary.name))}</h1></header>"
     yield _winner(summary)
     yield f"<dl class=tiles>{''.join(_tile(*tile) for tile in _tiles(summary))}</dl>"
+    yield f"<p class=note>{escape(summary.jobs_line)}</p>"
     picture = plot(summary)
     if picture:
         caption = "Mean and standard deviation over replicates; faint points are single runs."
@@ -78,6 +79,13 @@ def _tiles(summary: Summary) -> Iterator[tuple[str, str, str]]:
         yield "not over", str(still), ""
     if summary.retried:
         yield "retried", str(summary.retried), ""
+    recovered = sum(it.memory_retries for it in summary.phases)
+    if recovered:
+        yield "OOM retries", str(recovered), ""
+    yield "result files", str(summary.result_files), ""
+    if summary.gpu_hours:
+        yield "GPU hours", number(summary.gpu_hours.used, digits=3), ""
+        yield "GPU hours idle", number(summary.gpu_hours.idle, digits=3), ""
     yield "wall clock", duration(summary.wall_seconds), ""
 
 

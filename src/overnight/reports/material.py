@@ -7,8 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
-from overnight.domain.nouns import Campaign, Run, Sweep
+from overnight.domain.nouns import Campaign, Device, Run, Sweep
+from overnight.domain.reasons import Mark, Reason
+
+MEMORY = frozenset({Reason.VRAM_OOM, Reason.NEIGHBOUR_OOM, Reason.HOST_OOM})
+"""Ends of attempts for lack of memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptMaterial:
+    """One attempt: why it ended, which GPUs it held, and when (wall seconds; None = it has not)."""
+
+    reason: str | None
+    gpus: tuple[str, ...]
+    started_at: float | None
+    ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MarkMaterial:
+    """What was worth saying of an attempt; `newest` tells whether it is the run's newest one."""
+
+    kind: str
+    detail: str
+    newest: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +48,24 @@ class RunMaterial:
     """End of the newest attempt's log, oldest line first."""
     attempts: int
     """Attempts made in all."""
+    made: tuple[AttemptMaterial, ...] = ()
+    """Those attempts, oldest first."""
+    marks: tuple[MarkMaterial, ...] = ()
+
+    @property
+    def memory_retries(self) -> int:
+        """Attempts that were made because the one before ran out of memory."""
+        return sum(before.reason in MEMORY for before, _ in pairwise(self.made))
+
+    @property
+    def packed(self) -> bool:
+        """Whether its newest attempt shared its GPU with other runs, so that its length cannot be compared."""
+        return any(mark.newest and mark.kind == Mark.PACKED for mark in self.marks)
+
+    @property
+    def skipped(self) -> bool:
+        """Whether it counts as done because its outputs were there already."""
+        return self.run.state == "succeeded" and self.run.reason == Reason.SKIPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +83,10 @@ class Material:
     campaign: Campaign
     sweeps: list[SweepMaterial]
     now: float
+    gpus: tuple[Device, ...] = ()
+    """All GPUs on record, of every target."""
+
+    @property
+    def runs(self) -> list[RunMaterial]:
+        """Those of all sweeps."""
+        return [it for sweep in self.sweeps for it in sweep.runs]

@@ -1,9 +1,9 @@
-"""How far a campaign and each of its sweeps came, and how long that took."""
+"""How far a campaign and each of its phases came, and how long that took."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from overnight.domain.states import OPEN_RUN, RUN
@@ -12,10 +12,12 @@ from overnight.reports.material import Material, RunMaterial, SweepMaterial
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A sweep in one line."""
+    """The sweeps of one phase in one line; most phases are one sweep."""
 
     name: str
     state: str
+    """`settled` when all its sweeps are, else `active`."""
+    sweeps: tuple[str, ...]
     runs: int
     succeeded: int
     failed: int
@@ -25,6 +27,10 @@ class Phase:
     """Runs that took more than one attempt."""
     retried_to_success: int
     """Those of them that succeeded in the end."""
+    memory_retries: int
+    """Attempts that were made because the one before ran out of memory, of the device or of the host."""
+    packed: int
+    """Runs that shared their GPU with others."""
     counts: Mapping[str, int]
     seconds: float | None
     """First start to last end, or until now while something goes on; None before the first start."""
@@ -37,20 +43,32 @@ def counts(runs: Iterable[RunMaterial]) -> dict[str, int]:
     return {**named, "total": sum(named.values())}
 
 
-def phase(material: SweepMaterial, now: float) -> Phase:
-    """One sweep, as of `now`."""
-    found = counts(material.runs)
+def phases(material: Material) -> tuple[Phase, ...]:
+    """The phases in the order in which their first sweeps stand in the plan."""
+    groups: dict[str, list[SweepMaterial]] = {}
+    for sweep in material.sweeps:
+        groups.setdefault(sweep.sweep.phase, []).append(sweep)
+    return tuple(_phase(name, sweeps, material.now) for name, sweeps in groups.items())
+
+
+def _phase(name: str, sweeps: Sequence[SweepMaterial], now: float) -> Phase:
+    runs = [it for sweep in sweeps for it in sweep.runs]
+    found = counts(runs)
+    open_sweeps = [sweep.sweep.state for sweep in sweeps if sweep.sweep.state != "settled"]
     return Phase(
-        name=material.sweep.name,
-        state=material.sweep.state,
+        name=name,
+        state=open_sweeps[0] if open_sweeps else "settled",
+        sweeps=tuple(sweep.sweep.name for sweep in sweeps),
         runs=found["total"],
         succeeded=found["succeeded"],
         failed=found["failed"],
         other=found["total"] - found["succeeded"] - found["failed"],
-        retried=sum(it.attempts > 1 for it in material.runs),
-        retried_to_success=sum(it.attempts > 1 and it.run.state == "succeeded" for it in material.runs),
+        retried=sum(it.attempts > 1 for it in runs),
+        retried_to_success=sum(it.attempts > 1 and it.run.state == "succeeded" for it in runs),
+        memory_retries=sum(it.memory_retries for it in runs),
+        packed=sum(it.packed for it in runs),
         counts=found,
-        seconds=_length(material.runs, now),
+        seconds=_length(runs, now),
     )
 
 
@@ -67,6 +85,6 @@ def wall_seconds(material: Material) -> float | None:
     """First start of the campaign to its end, or until now; None before it started."""
     campaign = material.campaign
     if campaign.started_at is None:
-        return _length([it for sweep in material.sweeps for it in sweep.runs], material.now)
+        return _length(material.runs, material.now)
     end = material.now if campaign.settled_at is None else campaign.settled_at
     return max(0.0, end - campaign.started_at)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from overnight.domain.nouns import Campaign
+from overnight.domain.reasons import Reason
 from overnight.domain.states import OPEN_RUN
 from overnight.reports.cells import SweepResults
 from overnight.reports.failures import FailureGroup
@@ -14,6 +15,8 @@ from overnight.reports.figures import not_finite
 from overnight.reports.visible import visible
 from overnight.reports.winner import ENOUGH, Best, Contrast, Noise
 
+LONGEST_DETAIL = 200
+"""Characters of a detail that a step repeats: a path should still be whole."""
 MOST_REPLICATES = 1_000
 """No advice to run more replicates than these: such a difference does not matter."""
 
@@ -61,18 +64,47 @@ def _runs(number: int) -> str:
 
 
 def _failed(campaign: Campaign, failures: Sequence[FailureGroup]) -> list[Step]:
-    steps = []
-    for group in failures:
-        first = group.runs[0]
-        if group.reason != "need_failed":
-            why = f"Find out why {visible(first.name)} {first.state_in_words} ({visible(group.meaning)})"
-            steps.append(Step(why, first.next))
-    if any(run.state == "failed" for group in failures for run in group.runs):
+    steps = [step for group in failures for step in _of_reason(campaign, group)]
+    told = any(group.reason == Reason.BREAKER for group in failures)
+    if not told and any(run.state == "failed" for group in failures for run in group.runs):
         again = "Try the failed runs again, and what they block"
         steps.append(Step(again, f"overnight retry {campaign.id} --failed"))
-    if any(group.reason == "budget" for group in failures):
-        steps.append(Step("Raise the budget in the campaign file and submit it again to run what is left."))
     return steps
+
+
+def _of_reason(campaign: Campaign, group: FailureGroup) -> list[Step]:
+    """What the reason itself asks for, or a look at the first run that has it."""
+    first = group.runs[0]
+    detail = f" ({visible(first.detail, LONGEST_DETAIL)})" if first.detail else ""
+    own: dict[str, tuple[Step, ...]] = {
+        Reason.NEED_FAILED: (),
+        Reason.BUDGET: (Step("Raise the budget in the campaign file and submit it again to run what is left."),),
+        Reason.BREAKER: (
+            Step(
+                f"The first runs of {visible(first.sweep)} failed in the same way, so the rest was not started. "
+                "Correct the cause, then go on",
+                f"overnight retry {campaign.id} --failed",
+            ),
+        ),
+        Reason.PRECONDITION_MISSING: (
+            Step(
+                f"Provide what {visible(first.name)} requires{detail}, then try again", f"overnight retry {campaign.id}"
+            ),
+        ),
+        Reason.DISK_FULL: (Step(f"Make room on the disk that was full{detail}; what may be done", "overnight doctor"),),
+        Reason.VRAM_OOM: (
+            _look(group),
+            Step(
+                "Declare smaller settings in the campaign file (oom: {smaller: [{batch: 16}]}) or ask for a larger GPU."
+            ),
+        ),
+    }
+    return list(own.get(group.reason, (_look(group),)))
+
+
+def _look(group: FailureGroup) -> Step:
+    first = group.runs[0]
+    return Step(f"Find out why {visible(first.name)} {first.state_in_words} ({visible(group.meaning)})", first.next)
 
 
 def _cancelled(campaign: Campaign, counts: Mapping[str, int]) -> list[Step]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from overnight.reports.cells import Cell, Spread, SweepResults
+from overnight.reports.changed import in_words
 from overnight.reports.duration import duration
 from overnight.reports.failures import FailureGroup
 from overnight.reports.figures import measured, not_finite, number
+from overnight.reports.marks import MarkGroup
+from overnight.reports.phases import Phase
 from overnight.reports.summary import Summary
 from overnight.reports.table import Table
 from overnight.reports.visible import visible
@@ -24,29 +27,26 @@ MOST_NAMES = 3
 
 
 def tables(summary: Summary) -> list[Table]:
-    """Phases, results of each sweep, failures: those that have rows, in this order."""
+    """Phases, results of each sweep, failures, what is worth a look: those that have rows, in this order."""
     leading = summary.goal.metric if summary.goal else None
     found = [_phases(summary)]
     for results in summary.results:
         found += _results(results, leading, summary.winners.get(results.sweep))
-    return [table for table in [*found, _failures(summary.failures)] if table.rows]
+    return [table for table in [*found, _failures(summary.failures), _marks(summary.marks)] if table.rows]
 
 
 def _phases(summary: Summary) -> Table:
-    rows = [
-        (
-            visible(it.name),
-            str(it.runs),
-            str(it.succeeded),
-            str(it.failed),
-            str(it.other),
-            str(it.retried),
-            duration(it.seconds),
-        )
-        for it in summary.phases
-    ]
-    header = ("Phase", "Runs", "Succeeded", "Failed", "Other", "Retried", "Duration")
-    return _table("Phases", header, rows, right=range(1, 7), what="phases")
+    rows = [_phase(it) for it in summary.phases]
+    header = ("Phase", "Runs", "Succeeded", "Failed", "Other", "Retried", "OOM retries", "Duration")
+    packed = any(it.packed for it in summary.phases)
+    note = "Packed runs shared a GPU with others: such lengths cannot be compared." if packed else ""
+    return _table("Phases", header, rows, right=range(1, 8), what="phases", note=note)
+
+
+def _phase(it: Phase) -> tuple[str, ...]:
+    numbers = (it.runs, it.succeeded, it.failed, it.other, it.retried, it.memory_retries)
+    length = duration(it.seconds) + (f" ({it.packed} packed)" if it.packed else "")
+    return (visible(it.name), *map(str, numbers), length)
 
 
 def _results(results: SweepResults, goal: str | None, best: Best | None) -> list[Table]:
@@ -81,10 +81,9 @@ def _leading(results: SweepResults, cells: Sequence[Cell], metric: str, marked: 
     for cell in cells:
         it = cell.spread(metric)
         figures = (number(it.mean), number(it.deviation, digits=2), number(it.least), number(it.most))
-        rows.append((*_configuration(cell, axes), str(it.n), *figures, _gaps(cell, it)))
-    header: tuple[str, ...] = (*(axes or ("Configuration",)), "n", "Mean", "SD", "Min", "Max", "Missing")
-    if not any(row[-1] for row in rows):
-        header, rows = header[:-1], [row[:-1] for row in rows]
+        rows.append((*_configuration(cell, axes), str(it.n), *figures, _noted(cell, axes), _gaps(cell, it)))
+    header: tuple[str, ...] = (*(axes or ("Configuration",)), "n", "Mean", "SD", "Min", "Max", "Mark", "Missing")
+    header, rows = _without_empty(header, rows, ("Mark", "Missing"))
     first = len(axes or ("Configuration",))
     title = f"{visible(results.sweep)}: {visible(metric)}"
     return _table(title, header, rows, right=range(first, first + 5), marked=marked, what="configurations")
@@ -93,12 +92,31 @@ def _leading(results: SweepResults, cells: Sequence[Cell], metric: str, marked: 
 def _others(results: SweepResults, cells: Sequence[Cell], metrics: Sequence[str], marked: frozenset[int]) -> Table:
     axes = _axes(results)
     shown = metrics[:MOST_METRICS]
-    rows = [(*_configuration(cell, axes), *(_value(cell.spread(it)) for it in shown)) for cell in cells]
-    header = (*(axes or ("Configuration",)), *(visible(it) for it in shown))
+    rows: list[tuple[str, ...]] = [
+        (*_configuration(cell, axes), *(_value(cell.spread(it)) for it in shown), _noted(cell, axes)) for cell in cells
+    ]
+    header: tuple[str, ...] = (*(axes or ("Configuration",)), *(visible(it) for it in shown), "Mark")
+    header, rows = _without_empty(header, rows, ("Mark",))
     note = "" if len(metrics) == len(shown) else f"{len(metrics) - len(shown)} more metrics are in the JSON."
     title = f"{visible(results.sweep)}: other metrics"
-    columns = range(len(header) - len(shown), len(header))
+    first = len(axes or ("Configuration",))
+    columns = range(first, first + len(shown))
     return _table(title, header, rows, right=columns, marked=marked, note=note, what="configurations")
+
+
+def _without_empty(
+    header: tuple[str, ...], rows: list[tuple[str, ...]], names: Iterable[str]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Without those of the named columns in which no row has anything; they are the last ones of the table."""
+    first = len(header) - len(tuple(names))
+    kept = [place for place in range(len(header)) if place < first or any(row[place] for row in rows)]
+    return tuple(header[place] for place in kept), [tuple(row[place] for place in kept) for row in rows]
+
+
+def _noted(cell: Cell, axes: tuple[str, ...]) -> str:
+    """Why the numbers of a cell cannot simply be held against others; what its label says is not repeated."""
+    packed = f"{len(cell.packed)} of {len(cell.runs)} packed" if cell.packed else ""
+    return ", ".join(filter(None, (in_words(cell.changed) if cell.changed and axes else "", packed)))
 
 
 def _axes(results: SweepResults) -> tuple[str, ...]:
@@ -133,7 +151,7 @@ def _gaps(cell: Cell, spread: Spread) -> str:
     if not spread.points and len(cell.missing) < len(cell.runs):
         silent = ["not reported"]
     odd = [f"{visible(point.run)} is {not_finite(point.value)}" for point in spread.not_finite]
-    return _listed([*odd, *absent, *silent])
+    return _listed([*odd, *absent, *silent, *cell.elsewhere])
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -153,6 +171,20 @@ def _failures(groups: Iterable[FailureGroup]) -> Table:
         for group in groups
     ]
     return _table("Failures", ("Reason", "Runs", "Names", "Detail", "Next"), rows, right=[1], what="reasons")
+
+
+def _marks(groups: Iterable[MarkGroup]) -> Table:
+    rows = [
+        (
+            visible(group.kind),
+            str(len(group.runs)),
+            _listed([visible(run.name) for run in group.runs]),
+            visible(group.runs[0].detail or group.meaning, 120),
+            f"overnight show {group.runs[0].id}",
+        )
+        for group in groups
+    ]
+    return _table("Worth a look", ("Mark", "Runs", "Names", "Detail", "Next"), rows, right=[1], what="marks")
 
 
 def _table(

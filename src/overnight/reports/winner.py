@@ -174,7 +174,7 @@ def _inside(it: Contrast) -> str:
 
 
 def _count(cell: Cell, spread: Spread) -> str:
-    expected = len(cell.runs)
+    expected = len(cell.runs) + len(cell.elsewhere)
     return f"n={spread.n}" if spread.n == expected else f"n={spread.n} of {expected}"
 
 
