@@ -32,7 +32,7 @@ TOP = [
     ("negative gpus", "resources: {gpus: -1}", "resources.gpus", "out of range"),
     ("half a gpu", "resources: {gpus: 0.5}", "resources.gpus", "a number ('0.5')"),
     ("gpus true", "resources: {gpus: true}", "resources.gpus", "true or false"),
-    ("no slot", "resources: {slots: 0}", "resources.slots", "out of range"),
+    ("less than no slot", "resources: {slots: -1}", "resources.slots", "out of range"),
     ("size without unit", "resources: {gpus: 1, gpu_memory: 24}", "resources.gpu_memory", "24GiB"),
     ("size in a foreign unit", "resources: {gpus: 1, gpu_memory: 24TiB}", "resources.gpu_memory", "24GiB"),
     ("memory without gpu", "resources: {gpu_memory: 24GiB}", "resources.gpu_memory", "no GPU"),

@@ -101,7 +101,8 @@ class Budget:
 class SweepNeed:
     """A dependency on another sweep: as a whole (`match` is None), or cell by cell.
 
-    With `match` a cell waits for exactly those cells of the other sweep that agree with it on the named parameters.
+    With `match` a cell waits for exactly those cells of the other sweep that agree with it on the named parameters; an
+    empty one says that the cells name those that they wait for.
     """
 
     sweep: str

@@ -13,7 +13,7 @@ from overnight.manifest.document import Entry, ListNode, Node, ScalarNode, Table
 from overnight.manifest.fields import is_null, parameter_of, table_of, wrong
 from overnight.manifest.findings import Findings, listing, quoted
 from overnight.manifest.scalars import comparable, value_text
-from overnight.manifest.settings import is_template_name
+from overnight.manifest.variables import is_template_name
 
 MAX_CELLS = 100_000
 """Most cells that one file may stand for; checked before anything is expanded."""
@@ -68,9 +68,9 @@ def read_axes(entry: Entry, table: TableNode, place: str, findings: Findings) ->
         findings.add(
             inside(place, f"zip.{name}"), _line(table, "zip"), f"`{name}` is an axis of `grid` too: remove one"
         )
-    chosen = _sets_of(table.get("cells"), inside(place, "cells"), findings)
+    chosen = read_sets(table.get("cells"), inside(place, "cells"), findings)
     names = tuple(dict.fromkeys((*grid, *zipped, *(name for one in chosen for name in one.parameters))))
-    excluded = _sets_of(table.get("exclude"), inside(place, "exclude"), findings)
+    excluded = read_sets(table.get("exclude"), inside(place, "exclude"), findings)
     _check_excluded(table, excluded, {*grid, *zipped}, inside(place, "exclude"), findings)
     axes = Axes(names, _everywhere(grid, zipped, chosen), grid, zipped, excluded, chosen, entry.line)
     return axes, len(findings) == before
@@ -163,8 +163,8 @@ def _check_zip(entry: Entry | None, place: str, findings: Findings) -> None:
         findings.add(place, entry.line, f"lists that are zipped must have the same length: {shown}")
 
 
-def _sets_of(entry: Entry | None, place: str, findings: Findings) -> tuple[ParameterSet, ...]:
-    """The parameter sets of `cells` or `exclude`."""
+def read_sets(entry: Entry | None, place: str, findings: Findings) -> tuple[ParameterSet, ...]:
+    """The parameter sets of a list such as `cells` or `exclude`."""
     if entry is None:
         return ()
     if not isinstance(entry.value, ListNode):

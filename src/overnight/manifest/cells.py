@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from overnight.domain.plan import CellPlan
+from overnight.domain.plan import CellPlan, Scalar, Smaller
 from overnight.manifest.axes import Axes, ParameterSet, described
-from overnight.manifest.findings import Findings, listing, quoted
-from overnight.manifest.scalars import value_text
-from overnight.manifest.settings import SourceText
-from overnight.manifest.template import LAUNCH_NAMES, NEEDS, Reference, Template, Unquotable, is_launch_name
+from overnight.manifest.findings import Findings, quoted
+from overnight.manifest.scalars import comparable, value_text
+from overnight.manifest.template import Reference, Template, Unquotable, is_launch_name
+from overnight.manifest.variables import SourceText
 
 CELL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=-]{0,127}")
 _FOREIGN = re.compile(r"[^A-Za-z0-9_.=-]")
@@ -62,6 +62,10 @@ class CellTemplates:
     outputs: tuple[Placed, ...]
     env: Mapping[str, Placed]
     variables: Mapping[str, Placed]
+    requires: tuple[Placed, ...] = ()
+    smaller: tuple[Mapping[str, Scalar], ...] = ()
+    """Parameters that are changed, in this order, when device memory does not suffice."""
+    skip_if_done: bool = False
 
     def texts(self) -> Iterable[tuple[Placed, str]]:
         """Every template that is written out, with the kind of place it stands in; variables apart."""
@@ -69,6 +73,7 @@ class CellTemplates:
             yield self.name, "name"
         yield from ((part, "shell" if self.in_shell else "argument") for part in self.command)
         yield from ((part, "output") for part in self.outputs)
+        yield from ((part, "requires") for part in self.requires)
         yield from ((part, "env") for part in self.env.values())
 
     @property
@@ -85,60 +90,6 @@ class CellTemplates:
         return [name for name in self.variables if name in used]
 
 
-_HINTS = {
-    "shell": "write $NAME or $${{NAME}} to leave it to the shell",
-    "argument": "no shell reads a list of arguments; write $${{NAME}} for the literal text",
-    "output": "write $${{NAME}} for the literal text",
-    "env": "variables of the server are not read here; write $${{NAME}} for the literal text",
-    "name": "add it to the parameters or to `vars`",
-    "variable": "a variable may use parameters and the variables above it",
-}
-
-
-def check_names(templates: CellTemplates, axes: Axes, needed: frozenset[str], findings: Findings) -> None:
-    """Note every name that some cell could not resolve; `needed` are the sweeps matched cell by cell."""
-    known = {*templates.variables, *templates.built_in, *axes.names}
-    for part, where in templates.texts():
-        _check_text(part, where, templates.sweep, axes, known, needed, findings)
-    above = {*templates.built_in, *axes.names}
-    used = frozenset(templates.used_variables())
-    own = f"sweeps.{templates.sweep}."
-    for name, part in templates.variables.items():
-        if name in used or part.source.place.startswith(own):
-            _check_text(part, "variable", templates.sweep, axes, above, needed, findings)
-        above.add(name)
-
-
-def _check_text(
-    part: Placed, where: str, sweep: str, axes: Axes, known: set[str], needed: frozenset[str], findings: Findings
-) -> None:
-    for reference in part.template.references:
-        name, line = reference.name, part.line_of(reference)
-        if is_launch_name(name):
-            message = _launch_problem(name, where, needed)
-        elif name not in known:
-            hint = _HINTS[where].replace("NAME", name).replace("{{", "{").replace("}}", "}")
-            message = f"unresolved name ${{{name}}} in sweep `{sweep}`: known are {listing(sorted(known), 20)}; {hint}"
-        elif name in axes.names and name not in axes.everywhere and name not in known - set(axes.names):
-            message = f"${{{name}}} is not a parameter of every cell of sweep `{sweep}`: give it to each of `cells`"
-        else:
-            continue
-        if message:
-            findings.add(part.source.place, line, message)
-
-
-def _launch_problem(name: str, where: str, needed: frozenset[str]) -> str:
-    """What is wrong with a name of the launch here; empty text when nothing is."""
-    if where in ("name", "variable"):
-        return f"${{{name}}} is known only when a run starts: use it in `command`, `outputs` or `env`"
-    if where == "output" and name != "run_dir":
-        return f"${{{name}}} cannot be part of an output: only ${{run_dir}} can, at the beginning"
-    if name in LAUNCH_NAMES or name.removeprefix(NEEDS) in needed:
-        return ""
-    sweep = name.removeprefix(NEEDS)
-    return f"${{{name}}} means one run of `{sweep}` for each cell: add `needs: {{{sweep}: [parameter, ...]}}` here"
-
-
 def write_cells(
     templates: CellTemplates, axes: Axes, sets: Sequence[ParameterSet], room: Room, findings: Findings
 ) -> list[CellPlan]:
@@ -150,9 +101,12 @@ def write_cells(
     for one in sets:
         values = _values(templates, variables, one)
         env = shared if shared is not None else _written_env(templates, values, findings)
-        words = [_expanded(part, values, findings) for part in templates.command]
+        command = _written_command(templates, values, findings)
         outputs = tuple([_expanded(part, values, findings) for part in templates.outputs])
-        if not room.take((*words, *outputs, *(() if shared else env.values()))):
+        requires = _required(templates, values, findings)
+        smaller = _smaller(templates, variables, one, findings)
+        texts = (*_words(command), *outputs, *requires, *(word for rung in smaller for word in _words(rung.command)))
+        if not room.take((*texts, *(() if shared else env.values()))):
             message = f"the texts of all cells together exceed {MAX_WRITTEN:,} characters: move them into a file"
             findings.add(f"sweeps.{templates.sweep}", axes.line, message)
             return []
@@ -161,13 +115,55 @@ def write_cells(
             CellPlan(
                 name=_name(templates, axes, one, values, findings),
                 parameters=one.parameters,
-                command=words[0] if templates.in_shell else tuple(words),
+                command=command,
                 outputs=outputs,
                 env=env,
                 line=one.line,
+                requires=requires,
+                skip_if_done=templates.skip_if_done,
+                smaller=smaller,
             )
         )
     return cells
+
+
+def written_for_all(templates: CellTemplates, findings: Findings) -> dict[str, str]:
+    """The variables of a sweep without parameters. All names must have been checked."""
+    variables = {name: templates.variables[name] for name in templates.used_variables()}
+    return _written_env(templates, _values(templates, variables, ParameterSet({}, 0)), findings)
+
+
+def _words(command: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (command,) if isinstance(command, str) else command
+
+
+def _written_command(templates: CellTemplates, values: Mapping[str, str], findings: Findings) -> str | tuple[str, ...]:
+    words = [_expanded(part, values, findings) for part in templates.command]
+    return words[0] if templates.in_shell else tuple(words)
+
+
+def _required(templates: CellTemplates, values: Mapping[str, str], findings: Findings) -> tuple[str, ...]:
+    """The paths that a cell requires, as they are looked up: nothing replaces anything in them again."""
+    paths = tuple([part.template.final(values) for part in templates.requires])
+    for path, part in zip(paths, templates.requires, strict=True):
+        if not path.strip():
+            findings.add(part.source.place, part.source.line, "a required path is empty: name a file", topic="empty")
+    return paths
+
+
+def _smaller(
+    templates: CellTemplates, variables: Mapping[str, Placed], one: ParameterSet, findings: Findings
+) -> tuple[Smaller, ...]:
+    """The smaller settings that change anything about this cell, with what they change."""
+    written: list[Smaller] = []
+    for rung in templates.smaller:
+        own = one.parameters
+        changed = {name: value for name, value in rung.items() if comparable(own[name]) != comparable(value)}
+        if changed:
+            values = _values(templates, variables, ParameterSet({**own, **changed}, one.line))
+            command = _written_command(templates, values, findings)
+            written.append(Smaller(changed, command, _written_env(templates, values, findings)))
+    return tuple(written)
 
 
 def _values(templates: CellTemplates, variables: Mapping[str, Placed], one: ParameterSet) -> dict[str, str]:

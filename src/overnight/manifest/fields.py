@@ -100,6 +100,14 @@ def whole_of(node: Node, place: str, findings: Findings, *, least: int, most: in
     return value
 
 
+def flag_of(node: Node, place: str, findings: Findings) -> bool | None:
+    """`true` or `false`."""
+    if isinstance(node, ScalarNode) and isinstance(node.value, bool):
+        return node.value
+    wrong(node, place, "true or false", findings)
+    return None
+
+
 def number_of(node: Node, place: str, findings: Findings, *, least: float, most: float) -> float | None:
     """A finite number within bounds."""
     value = node.value if isinstance(node, ScalarNode) else None

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from overnight.domain.plan import Budget, CampaignPlan, CellPlan, Direction, Goal, SweepPlan
 from overnight.manifest.axes import MAX_CELLS
 from overnight.manifest.cells import Room
 from overnight.manifest.document import Entry, TableNode, inside
-from overnight.manifest.fields import check_keys, is_null, seconds_of, table_of, text_of, whole_of
+from overnight.manifest.drafts import SweepDraft
+from overnight.manifest.fields import check_keys, flag_of, is_null, seconds_of, table_of, text_of, whole_of
 from overnight.manifest.findings import Findings, listing, quoted
+from overnight.manifest.named import all_needs, check_folders, owners_of
 from overnight.manifest.needs import check_graph, link_cells
-from overnight.manifest.outputs import Output, check_collisions, resolve_outputs
+from overnight.manifest.outputs import Output, check_collisions, resolve_outputs, resolve_placed
 from overnight.manifest.settings import KEYS, Settings, read_settings
-from overnight.manifest.sweeps import SweepDraft, expand_sweep, read_sweep
+from overnight.manifest.sweeps import expand_sweep, read_sweep
 from overnight.manifest.template import NEEDS
 
-TOP_KEYS = ("campaign", "goal", "limits", "sweeps", *KEYS)
+TOP_KEYS = ("campaign", "goal", "limits", "analyze", "sweeps", *KEYS)
 CAMPAIGN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,127}")
 
 _DIRECTIONS = {
@@ -56,6 +58,8 @@ def read_native(table: TableNode, directory: str, findings: Findings) -> Campaig
     goal = _goal(table.get("goal"), findings)
     limits = _limits(table.get("limits"), findings)
     settings = read_settings(table, "", Settings(workdir=directory), directory, findings)
+    analyze = table.get("analyze")
+    analysed = analyze is not None and flag_of(analyze.value, "analyze", findings) is True
     drafts = _drafts(table, name, settings, directory, findings)
     sweeps = _sweeps(drafts, findings)
     _check_unused(settings, drafts, findings)
@@ -68,6 +72,7 @@ def read_native(table: TableNode, directory: str, findings: Findings) -> Campaig
         budget=Budget(attempts=limits.attempts, wall=limits.wall),
         parallel=limits.parallel,
         priority=settings.priority,
+        analyze=analysed,
     )
 
 
@@ -145,31 +150,42 @@ def _drafts(
 
 def _sweeps(drafts: Mapping[str, SweepDraft], findings: Findings) -> tuple[SweepPlan, ...]:
     """All sweeps expanded, linked and checked against each other."""
-    needs = {name: draft.needs for name, draft in drafts.items()}
-    connected = check_graph(needs, findings)
     if not _is_small_enough(drafts, findings):
+        check_graph({name: draft.needs for name, draft in drafts.items()}, findings)
         return ()
     room = Room()
     cells = {name: written for name, draft in drafts.items() if (written := expand_sweep(draft, room, findings))}
     _check_cell_names(drafts, cells, findings)
+    check_collisions(_outputs(drafts, cells, findings), findings)
+    owners, known = owners_of(cells), len(cells) == len(drafts)
+    needs = {name: all_needs(draft, owners, known=known, findings=findings) for name, draft in drafts.items()}
+    if not check_graph(needs, findings):
+        return ()
+    linked = link_cells(cells, needs, {name: _single(draft) for name, draft in drafts.items()}, findings)
+    for name, own in linked.items():
+        check_folders(drafts[name], own, owners, findings)
+    return tuple(drafts[name].plan(own, needs[name]) for name, own in linked.items())
+
+
+def _outputs(
+    drafts: Mapping[str, SweepDraft], cells: Mapping[str, Sequence[CellPlan]], findings: Findings
+) -> list[Output]:
+    """Every output of every sweep that lies outside of the runs' own folders."""
     outputs: list[Output] = []
     for name, written in cells.items():
-        draft = drafts[name]
-        outputs += resolve_outputs(written, draft.templates.outputs, draft.settings.workdir, findings)
-    check_collisions(outputs, findings)
-    linked = (
-        link_cells(cells, needs, {name: _single(draft) for name, draft in drafts.items()}, findings)
-        if connected
-        else {}
-    )
-    return tuple(drafts[name].plan(written) for name, written in linked.items())
+        draft, workdir = drafts[name], drafts[name].settings.workdir
+        if draft.runs is None:
+            outputs += resolve_outputs(written, draft.templates.outputs, workdir, findings)
+        else:
+            outputs += resolve_placed([(run.cell, run.outputs) for run in draft.runs], workdir, findings)
+    return outputs
 
 
 def _is_small_enough(drafts: Mapping[str, SweepDraft], findings: Findings) -> bool:
     """Whether the file stands for no more cells than may be expanded."""
     total = 0
     for name, draft in drafts.items():
-        total += draft.axes.count
+        total += draft.count
         if total > MAX_CELLS:
             message = f"the file has more than {MAX_CELLS:,} cells ({total:,} up to here): split it or use fewer values"
             findings.add(f"sweeps.{name}", draft.line, message)
@@ -198,7 +214,8 @@ def _check_cell_names(
             clashes.setdefault(sharing[-1][0], []).append(f"`{name}` ({shown})")
     for sweep, found in clashes.items():
         source = drafts[sweep].name_source
-        message = f"cells would have the same name: {listing(found)}; put every parameter that differs into `name`"
+        advice = "put every parameter that differs into `name`" if drafts[sweep].runs is None else "rename one of them"
+        message = f"cells would have the same name: {listing(found)}; {advice}"
         findings.add(source.place, source.line, message)
 
 

@@ -106,26 +106,29 @@ def link_cells(
 ) -> dict[str, tuple[CellPlan, ...]]:
     """The cells with the names of those they wait for.
 
-    `single[sweep]` are the sweeps whose run folder a template of `sweep` uses, so that exactly one cell must match. A
-    sweep without cells here could not be read; what needs it is left as it is.
+    A cell that has needs already named them and is left alone. `single[sweep]` are the sweeps whose run folder a
+    template of `sweep` uses, so that exactly one cell must match. A sweep without cells here could not be read; what
+    needs it is left as it is.
     """
     links = 0
     linked: dict[str, tuple[CellPlan, ...]] = {}
     for sweep, own in cells.items():
-        found: list[tuple[str, ...]] = [()] * len(own)
+        open_cells = [cell for cell in own if not cell.needs]
+        found: list[tuple[str, ...]] = [()] * len(open_cells)
         for one in needs[sweep]:
             others = cells.get(one.need.sweep)
-            if one.need.match is None or others is None:
+            if not one.need.match or others is None:
                 continue
-            matches = _matches(own, others, one, single[sweep], findings)
+            matches = _matches(open_cells, others, one, single[sweep], findings)
             links += sum(map(len, matches))
             if links > MAX_LINKS:
                 message = f"more than {MAX_LINKS:,} dependencies between cells: match on more parameters, or need `all`"
                 findings.add(one.place, one.line, message)
                 return linked
             found = [(*before, *more) if before else more for before, more in zip(found, matches, strict=True)]
+        names = iter(found)
         linked[sweep] = tuple(
-            replace(cell, needs=names) if names else cell for cell, names in zip(own, found, strict=True)
+            replace(cell, needs=more) if not cell.needs and (more := next(names)) else cell for cell in own
         )
     return linked
 

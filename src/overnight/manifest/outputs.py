@@ -13,7 +13,7 @@ from overnight.domain.plan import CellPlan
 from overnight.manifest.cells import Placed
 from overnight.manifest.findings import Findings, listing, quoted
 from overnight.manifest.patterns import Pattern, meet
-from overnight.manifest.settings import SourceText
+from overnight.manifest.variables import SourceText
 
 MAX_COMPARISONS = 300_000
 """Most work that is put into comparing patterns, in pairs whose ends are looked at."""
@@ -47,9 +47,16 @@ def resolve_outputs(
     cells: Sequence[CellPlan], outputs: Sequence[Placed], workdir: str, findings: Findings
 ) -> list[Output]:
     """Every output that lies outside of the run's own folder; notes those that lie where they must not."""
-    resolved: list[Output] = []
     sources = [part.source for part in outputs]
-    for cell in cells:
+    return resolve_placed(((cell, sources) for cell in cells), workdir, findings)
+
+
+def resolve_placed(
+    cells: Iterable[tuple[CellPlan, Sequence[SourceText]]], workdir: str, findings: Findings
+) -> list[Output]:
+    """The same for cells that have a place for each of their outputs."""
+    resolved: list[Output] = []
+    for cell, sources in cells:
         for text, source in zip(cell.outputs, sources, strict=True):
             # `$${x}` is still escaped here; two texts are equal exactly when what they stand for is equal.
             if _is_well_placed(text, source, findings) and not text.startswith(_RUN_DIR):

@@ -5,43 +5,30 @@ from __future__ import annotations
 import os.path
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from overnight.domain.plan import EnvironmentPlan, Need, Retry
-from overnight.manifest.document import Entry, Node, ScalarNode, TableNode, inside
-from overnight.manifest.fields import (
-    argument_of,
-    check_keys,
-    is_null,
-    mebibytes_of,
-    names_of,
-    number_of,
-    parameter_of,
-    seconds_of,
-    table_of,
-    text_of,
-    whole_of,
-    wrong,
-)
+from overnight.manifest.document import Entry, TableNode, inside
+from overnight.manifest.fields import flag_of, is_null, names_of, seconds_of, text_of, whole_of
 from overnight.manifest.findings import Findings, quoted
-from overnight.manifest.scalars import value_text
-from overnight.manifest.template import IDENTIFIER, LAUNCH_NAMES
+from overnight.manifest.resources import is_home, read_environment, read_folder, read_resources, read_retry
+from overnight.manifest.variables import (
+    RESERVED,
+    SourceText,
+    check_secrets,
+    is_template_name,
+    read_env,
+    read_secrets,
+    read_variables,
+)
 
-RESERVED = LAUNCH_NAMES | {"needs", "sweep", "campaign"}
-"""Names that templates give a meaning of their own; no parameter or variable may take them."""
+__all__ = ["KEYS", "RESERVED", "Settings", "SourceText", "is_template_name", "read_settings"]
 
-Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class SourceText:
-    """A text that may hold templates, and where it stands."""
-
-    text: str
-    place: str
-    line: int
-    literal: bool = False
-    """A block text, whose content starts on the line after `line`."""
+HERE = "here"
+"""The target that is this machine."""
+LONGEST_TARGET = 200
+"""Characters of the longest name of a target."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +43,14 @@ class Settings:
     grace: float = 10.0
     priority: int = 0
     replicates: tuple[str, ...] = ("seed",)
+    target: str = HERE
+    estimate: float | None = None
+    stale_after: float | None = 1800.0
+    hang: float | None = None
+    breaker: int | None = 5
+    precondition_wait: float = 0.0
+    skip_if_done: bool = False
+    secrets: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, SourceText] = field(default_factory=dict)
     variables: Mapping[str, SourceText] = field(default_factory=dict)
 
@@ -64,10 +59,18 @@ KEYS = (
     "workdir",
     "environment",
     "env",
+    "secrets",
     "resources",
     "retry",
     "time_limit",
     "grace",
+    "estimate",
+    "stale_after",
+    "hang",
+    "breaker",
+    "precondition_wait",
+    "skip_if_done",
+    "target",
     "priority",
     "replicates",
     "vars",
@@ -75,172 +78,77 @@ KEYS = (
 """Keys of these settings, legal at the top of a file and in a sweep."""
 
 
+class _Never:
+    """Stands for `null` until the settings are put together, since None means a problem there."""
+
+
+_NEVER = _Never()
+_MERGED = ("env", "secrets", "variables")
+"""Settings of which a sweep says only what differs."""
+
+
 def read_settings(table: TableNode, place: str, base: Settings, directory: str, findings: Findings) -> Settings:
-    """`base` with what `table` says instead; `env` and `vars` are merged, everything else is replaced as a whole."""
+    """`base` with what `table` says instead; `env`, `secrets` and `vars` are merged, everything else is replaced as a
+    whole."""
     changes: dict[str, Any] = {}
+    remote = _is_remote(table, base)
     for entry in table:
-        if entry.key in _READERS:
-            name, reader = _READERS[entry.key]
-            read = reader(entry, inside(place, entry.key), findings)
-            if read is not None:
-                changes[name] = read
-    if "workdir" in changes:
+        if entry.key in _READERS or entry.key in _PLACED_READERS:
+            name, read = _READERS.get(entry.key) or _placed_reader(entry.key, remote=remote)
+            value = read(entry, inside(place, entry.key), findings)
+            if value is not None:
+                changes[name] = None if value is _NEVER else value
+    if "workdir" in changes and not is_home(changes["workdir"]):
         changes["workdir"] = os.path.normpath(os.path.join(directory, changes["workdir"]))
-    for merged, before in (("env", base.env), ("variables", base.variables)):
-        if merged in changes:
-            changes[merged] = {**before, **changes[merged]}
-    if changes.get("time_limit") == _UNLIMITED:
-        changes["time_limit"] = None
-    return replace(base, **changes)
+    for name in _MERGED:
+        if name in changes:
+            changes[name] = {**getattr(base, name), **changes[name]}
+    settings = replace(base, **changes)
+    check_secrets(table, place, settings.env, settings.secrets, findings)
+    _check_home(table, place, settings, findings)
+    return settings
 
 
-_UNLIMITED = -1.0
-"""Stands for `time_limit: null` until the settings are put together, since None means a problem there."""
+def _is_remote(table: TableNode, base: Settings) -> bool:
+    entry = table.get("target")
+    return (base.target if entry is None else getattr(entry.value, "value", HERE)) != HERE
 
 
-def _workdir(entry: Entry, place: str, findings: Findings) -> str | None:
-    return _folder(entry.value, place, "a folder, relative to this file", findings)
+def _check_home(table: TableNode, place: str, settings: Settings, findings: Findings) -> None:
+    """Note a home folder of another machine that a sweep on this one would inherit."""
+    entry = table.get("target")
+    if entry is not None and settings.target == HERE and is_home(settings.workdir):
+        message = f"{quoted(settings.workdir)} is a folder of another machine: add a `workdir` for this one"
+        findings.add(inside(place, "target"), entry.line, message)
 
 
-def _folder(node: Node, place: str, expected: str, findings: Findings) -> str | None:
-    """A path in which nothing is replaced."""
-    path = text_of(node, place, expected, findings)
-    if path is not None and (path.startswith("~") or "${" in path):
-        findings.add(place, node.line, f"{quoted(path)} is taken as it is, without ~ or ${{...}}: write the path out")
-        return None
-    return path
+def _workdir(entry: Entry, place: str, findings: Findings, *, remote: bool) -> str | None:
+    return read_folder(entry.value, place, "a folder, relative to this file", findings, remote=remote)
 
 
-def _environment(entry: Entry, place: str, findings: Findings) -> EnvironmentPlan | None:
-    node = entry.value
-    if isinstance(node, ScalarNode) and node.value == "plain":
-        return EnvironmentPlan()
-    if not isinstance(node, TableNode):
-        wrong(node, place, "plain, {venv: PATH} or {conda: NAME}", findings)
-        return None
-    check_keys(node, ("venv", "conda"), place, findings)
-    kinds = [found for found in node if found.key in ("venv", "conda")]
-    if len(kinds) != 1:
-        message = "two kinds of environment" if kinds else "no kind of environment"
-        findings.add(place, entry.line, f"{message}: write either {{venv: PATH}} or {{conda: NAME}}")
-        return None
-    value = _folder(kinds[0].value, inside(place, kinds[0].key), "a path or a name", findings)
-    return None if value is None else EnvironmentPlan(**{kinds[0].key: value})
-
-
-def _env(entry: Entry, place: str, findings: Findings) -> dict[str, SourceText] | None:
-    table = table_of(entry, place, "a mapping of variable names to values", findings)
-    if table is None:
-        return None
-    values: dict[str, SourceText] = {}
-    for variable in table:
-        here = inside(place, variable.key)
-        text = argument_of(variable.value, here, 'a single value ("" for an empty one)', findings)
-        if _is_variable(variable, here, findings) and text is not None:
-            values[variable.key] = SourceText(text, here, variable.line)
-    return values
-
-
-def _is_variable(variable: Entry, place: str, findings: Findings) -> bool:
-    if not IDENTIFIER.fullmatch(variable.key):
-        findings.add(
-            place, variable.line, f"{quoted(variable.key)} is no name of a variable: use letters, digits and _"
-        )
-    elif variable.key.startswith("OVERNIGHT_") or variable.key == "CUDA_VISIBLE_DEVICES":
-        findings.add(place, variable.line, f"`{variable.key}` is set by Overnight for every run: remove it here")
-    else:
-        return True
-    return False
-
-
-def _variables(entry: Entry, place: str, findings: Findings) -> dict[str, SourceText] | None:
-    table = table_of(entry, place, "a mapping of names to values", findings)
-    if table is None:
-        return None
-    values: dict[str, SourceText] = {}
-    for variable in table:
-        here = inside(place, variable.key)
-        value = parameter_of(variable.value, here, findings)
-        if is_template_name(variable.key, variable.line, here, findings):
-            # A value that could not be read still has a name: templates that use it are not wrong as well.
-            text = "" if value is None else value_text(value[0])
-            values[variable.key] = SourceText(text, here, variable.line)
-    return values
-
-
-def is_template_name(name: str, line: int, place: str, findings: Findings) -> bool:
-    """Whether `${name}` can stand in a template; notes why not."""
-    if name in RESERVED:
-        findings.add(place, line, f"the name `{name}` has a meaning of its own in templates: choose another")
-        return False
-    if IDENTIFIER.fullmatch(name) is None:
-        findings.add(place, line, f"{quoted(name)} cannot be written as ${{name}}: use letters, digits and _ only")
-        return False
-    return True
-
-
-def _resources(entry: Entry, place: str, findings: Findings) -> Need | None:
-    table = table_of(entry, place, "a mapping such as {gpus: 1} or {slots: 2}", findings)
-    if table is None:
-        return None
-    check_keys(
-        table, ("gpus", "slots", "gpu_memory"), place, findings, {"gpu": "gpus", "cpus": "slots", "cores": "slots"}
-    )
-    gpus = _optional(table, "gpus", 0, lambda node, here: whole_of(node, here, findings, least=0), place)
-    slots = _optional(table, "slots", 1, lambda node, here: whole_of(node, here, findings, least=1), place)
-    memory = _optional(table, "gpu_memory", 0, lambda node, here: mebibytes_of(node, here, findings), place)
-    if memory and gpus == 0:
-        line = next(found.line for found in table if found.key == "gpu_memory")
-        findings.add(inside(place, "gpu_memory"), line, "memory of a GPU is asked for, but no GPU: add `gpus: 1`")
-    if gpus is None or slots is None or memory is None:
-        return None
-    return Need(gpus=gpus, slots=slots, gpu_memory_mib=memory)
-
-
-def _optional(
-    table: TableNode, key: str, default: Value, read: Callable[[Node, str], Value | None], place: str
-) -> Value | None:
-    entry = table.get(key)
-    return default if entry is None else read(entry.value, inside(place, key))
-
-
-def _retry(entry: Entry, place: str, findings: Findings) -> Retry | None:
-    if isinstance(entry.value, ScalarNode):
-        attempts = whole_of(entry.value, place, findings, least=1)
-        return None if attempts is None else Retry(attempts=attempts)
-    table = table_of(
-        entry, place, "a number of attempts, or {attempts: 3, delay: 10s, factor: 2, longest: 10m}", findings
-    )
-    if table is None:
-        return None
-    check_keys(table, ("attempts", "delay", "factor", "longest"), place, findings)
-    if table.get("attempts") is None:
-        findings.add(place, entry.line, "the number of attempts is missing: add `attempts: 3`")
-        return None
-    usual = Retry()
-    attempts = _optional(table, "attempts", 1, lambda node, here: whole_of(node, here, findings, least=1), place)
-    delay = _optional(table, "delay", usual.delay, lambda node, here: _pause(node, here, findings), place)
-    factor = _optional(
-        table, "factor", usual.factor, lambda node, here: number_of(node, here, findings, least=1, most=1000), place
-    )
-    longest = _optional(table, "longest", usual.longest, lambda node, here: _pause(node, here, findings), place)
-    if attempts is None or delay is None or factor is None or longest is None:
-        return None
-    return Retry(attempts=attempts, delay=delay, factor=factor, longest=longest)
-
-
-def _pause(node: Node, place: str, findings: Findings) -> float | None:
-    return seconds_of(node, place, findings, positive=False)
-
-
-def _time_limit(entry: Entry, place: str, findings: Findings) -> float | None:
+def _or_never(entry: Entry, place: str, findings: Findings) -> float | _Never | None:
     if is_null(entry.value):
-        return _UNLIMITED
+        return _NEVER
     return seconds_of(entry.value, place, findings, positive=True)
 
 
-def _grace(entry: Entry, place: str, findings: Findings) -> float | None:
-    return _pause(entry.value, place, findings)
+def _pause(entry: Entry, place: str, findings: Findings) -> float | None:
+    return seconds_of(entry.value, place, findings, positive=False)
+
+
+def _breaker(entry: Entry, place: str, findings: Findings) -> int | _Never | None:
+    return _NEVER if is_null(entry.value) else whole_of(entry.value, place, findings, least=1)
+
+
+def _flag(entry: Entry, place: str, findings: Findings) -> bool | None:
+    return flag_of(entry.value, place, findings)
+
+
+def _target(entry: Entry, place: str, findings: Findings) -> str | None:
+    name = text_of(entry.value, place, "the name of a target", findings)
+    if name is not None and len(name) > LONGEST_TARGET:
+        findings.add(place, entry.line, f"this name is longer than {LONGEST_TARGET} characters: shorten it")
+    return name
 
 
 def _priority(entry: Entry, place: str, findings: Findings) -> int | None:
@@ -251,15 +159,29 @@ def _replicates(entry: Entry, place: str, findings: Findings) -> tuple[str, ...]
     return names_of(entry.value, place, "a list of parameter names, such as [seed]", findings)
 
 
-_READERS: dict[str, tuple[str, Callable[[Entry, str, Findings], Any]]] = {
-    "workdir": ("workdir", _workdir),
-    "environment": ("environment", _environment),
-    "env": ("env", _env),
-    "resources": ("need", _resources),
-    "retry": ("retry", _retry),
-    "time_limit": ("time_limit", _time_limit),
-    "grace": ("grace", _grace),
+_Reader = Callable[[Entry, str, Findings], Any]
+
+_READERS: dict[str, tuple[str, _Reader]] = {
+    "env": ("env", read_env),
+    "secrets": ("secrets", read_secrets),
+    "resources": ("need", read_resources),
+    "retry": ("retry", read_retry),
+    "time_limit": ("time_limit", _or_never),
+    "grace": ("grace", _pause),
+    "estimate": ("estimate", _or_never),
+    "stale_after": ("stale_after", _or_never),
+    "hang": ("hang", _or_never),
+    "breaker": ("breaker", _breaker),
+    "precondition_wait": ("precondition_wait", _pause),
+    "skip_if_done": ("skip_if_done", _flag),
+    "target": ("target", _target),
     "priority": ("priority", _priority),
     "replicates": ("replicates", _replicates),
-    "vars": ("variables", _variables),
+    "vars": ("variables", read_variables),
 }
+_PLACED_READERS = {"workdir": _workdir, "environment": read_environment}
+"""Readers of paths, which may begin with `~` on another machine."""
+
+
+def _placed_reader(key: str, *, remote: bool) -> tuple[str, _Reader]:
+    return key, partial(_PLACED_READERS[key], remote=remote)

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
-from overnight.domain.plan import CellPlan, SweepPlan
-from overnight.manifest.axes import AXIS_KEYS, Axes, described, expand_axes, read_axes
-from overnight.manifest.cells import CellTemplates, Placed, Room, check_names, placed, write_cells
-from overnight.manifest.document import Entry, ListNode, Node, ScalarNode, TableNode, inside
-from overnight.manifest.fields import argument_of, check_keys, is_null, is_passable, text_of, whole_of, wrong
+from overnight.domain.plan import CellPlan
+from overnight.manifest.axes import AXIS_KEYS, Axes, expand_axes, read_axes
+from overnight.manifest.cells import CellTemplates, Placed, Room, placed, write_cells, written_for_all
+from overnight.manifest.document import Entry, ScalarNode, TableNode, inside
+from overnight.manifest.drafts import SweepDraft
+from overnight.manifest.fields import check_keys, is_null, text_of, whole_of, wrong
 from overnight.manifest.findings import Findings, quoted
+from overnight.manifest.names import check_names
 from overnight.manifest.needs import PlacedNeed, read_needs
+from overnight.manifest.oom import read_smaller
 from overnight.manifest.outputs import check_places
-from overnight.manifest.settings import KEYS, Settings, SourceText, read_settings
+from overnight.manifest.runs import WrittenRun, read_runs
+from overnight.manifest.settings import KEYS, Settings, read_settings
+from overnight.manifest.texts import read_command, read_paths
+from overnight.manifest.variables import SourceText
 
-SWEEP_KEYS = ("command", "outputs", "name", "needs", "parallel", *AXIS_KEYS, *KEYS)
-SWEEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+CELL_KEYS = ("command", "outputs", "name", "requires", "oom", *AXIS_KEYS)
+"""Keys that say what the cells of a sweep are; `runs` stands instead of them."""
+SWEEP_KEYS = (*CELL_KEYS, "runs", "needs", "parallel", "phase", "barrier", *KEYS)
+SWEEP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~-]{0,127}")
 
 _SYNONYMS = {
     "cmd": "command",
@@ -37,163 +45,157 @@ _SYNONYMS = {
 }
 
 
-@dataclass(frozen=True)
-class SweepDraft:
-    """A sweep that was read but not expanded."""
-
-    name: str
-    line: int
-    settings: Settings
-    axes: Axes
-    templates: CellTemplates
-    needs: tuple[PlacedNeed, ...]
-    parallel: int | None
-    sound: bool
-    """Whether it can be expanded; else problems are noted."""
-
-    @property
-    def place(self) -> str:
-        """Where the sweep stands in the file."""
-        return f"sweeps.{self.name}"
-
-    @property
-    def name_source(self) -> SourceText:
-        """Where the names of its cells come from."""
-        named = self.templates.name
-        return named.source if named else SourceText("", self.place, self.line)
-
-    @staticmethod
-    def variables_of(settings: Settings) -> dict[str, Placed]:
-        """The variables of settings as templates."""
-        return {name: placed(source) for name, source in settings.variables.items()}
-
-    def describe(self, cell: CellPlan) -> str:
-        """A cell by its sweep and parameters, for a sentence."""
-        return f"{self.name}: {described(cell.parameters)}"
-
-    def plan(self, cells: Sequence[CellPlan]) -> SweepPlan:
-        """The sweep with its cells."""
-        return SweepPlan(
-            name=self.name,
-            cells=tuple(cells),
-            workdir=self.settings.workdir,
-            needs=tuple(one.need for one in self.needs),
-            need=self.settings.need,
-            retry=self.settings.retry,
-            environment=self.settings.environment,
-            time_limit=self.settings.time_limit,
-            grace=self.settings.grace,
-            parallel=self.parallel,
-            priority=self.settings.priority,
-            replicates=self.settings.replicates,
-        )
-
-
 def read_sweep(entry: Entry, campaign: str, base: Settings, directory: str, findings: Findings) -> SweepDraft | None:
     """The draft of a sweep; None when it is no mapping at all."""
     place = inside("sweeps", entry.key)
-    named = SWEEP_NAME.fullmatch(entry.key) is not None
-    if not named:
-        message = (
-            f"{quoted(entry.key)} is no name: begin with a letter or digit, then letters, digits, _ . -, 64 at most"
-        )
-        findings.add(place, entry.line, message)
+    named = _is_sweep_name(entry.key, entry.line, place, findings)
     if not isinstance(entry.value, TableNode):
         wrong(entry.value, place, "a mapping with at least a `command`", findings)
         return None
     table = entry.value
     check_keys(table, SWEEP_KEYS, place, findings, _SYNONYMS)
     settings = read_settings(table, place, base, directory, findings)
-    axes, expandable = read_axes(entry, table, place, findings)
     needs = read_needs(table.get("needs"), inside(place, "needs"), findings)
-    parallel = table.get("parallel")
-    limit = None
-    if parallel is not None and not is_null(parallel.value):
-        limit = whole_of(parallel.value, inside(place, "parallel"), findings, least=1)
+    if table.get("runs") is not None:
+        axes, templates, runs, sound = _listed(entry, table, campaign, settings, needs, findings)
+    else:
+        runs = None
+        axes, templates, sound = _templated(entry, table, campaign, settings, needs, findings)
+    return SweepDraft(
+        name=entry.key,
+        line=entry.line,
+        settings=settings,
+        axes=axes,
+        templates=templates,
+        needs=needs,
+        parallel=_parallel(table.get("parallel"), inside(place, "parallel"), findings),
+        phase=_phase(table.get("phase"), inside(place, "phase"), findings),
+        barrier=_barrier(table.get("barrier"), inside(place, "barrier"), findings),
+        runs=runs,
+        sound=named and sound,
+    )
+
+
+def _is_sweep_name(name: str, line: int, place: str, findings: Findings) -> bool:
+    if SWEEP_NAME.fullmatch(name) is not None:
+        return True
+    message = f"{quoted(name)} is no name: begin with a letter or digit, then letters, digits, _ . ~ -, 128 at most"
+    findings.add(place, line, message)
+    return False
+
+
+def _templated(
+    entry: Entry,
+    table: TableNode,
+    campaign: str,
+    settings: Settings,
+    needs: Sequence[PlacedNeed],
+    findings: Findings,
+) -> tuple[Axes, CellTemplates, bool]:
+    """The parameters and texts of a sweep, and whether they can be expanded."""
+    place = inside("sweeps", entry.key)
+    axes, expandable = read_axes(entry, table, place, findings)
     templates = _templates(entry, table, campaign, settings, findings)
     _check_replicates(table, settings, axes, place, findings)
-    matched = frozenset(one.need.sweep for one in needs if one.need.match is not None)
     before = len(findings)
-    check_names(templates, axes, matched, findings)
-    sound = named and expandable and len(findings) == before
+    smaller = read_smaller(table.get("oom"), inside(place, "oom"), axes, findings)
+    check_names(templates, axes, _matched(needs), findings)
+    expandable = expandable and len(findings) == before
     check_places(templates.outputs, findings)
-    return SweepDraft(entry.key, entry.line, settings, axes, templates, needs, limit, sound)
+    return axes, replace(templates, smaller=smaller), expandable
+
+
+def _listed(
+    entry: Entry,
+    table: TableNode,
+    campaign: str,
+    settings: Settings,
+    needs: Sequence[PlacedNeed],
+    findings: Findings,
+) -> tuple[Axes, CellTemplates, tuple[WrittenRun, ...], bool]:
+    """The runs of a sweep that lists them; its own `env` is the only template."""
+    place = inside("sweeps", entry.key)
+    before = len(findings)
+    for key in CELL_KEYS:
+        other = table.get(key)
+        if other is not None:
+            message = f"`runs` lists whole runs, so `{key}` has no meaning beside it: remove one of them"
+            findings.add(inside(place, key), other.line, message)
+    axes = Axes((), frozenset(), {}, {}, (), (), entry.line)
+    templates = _shared_texts(entry.key, campaign, settings)
+    unresolved = len(findings)
+    check_names(templates, axes, _matched(needs), findings)
+    env = written_for_all(templates, findings) if len(findings) == unresolved else {}
+    runs = read_runs(table.get("runs"), inside(place, "runs"), settings, env, findings)
+    return axes, templates, runs, len(findings) == before
+
+
+def _matched(needs: Sequence[PlacedNeed]) -> frozenset[str]:
+    return frozenset(one.need.sweep for one in needs if one.need.match is not None)
+
+
+def _parallel(entry: Entry | None, place: str, findings: Findings) -> int | None:
+    return None if entry is None or is_null(entry.value) else whole_of(entry.value, place, findings, least=1)
+
+
+def _phase(entry: Entry | None, place: str, findings: Findings) -> str:
+    if entry is None or is_null(entry.value):
+        return ""
+    name = text_of(entry.value, place, "the name of a phase", findings) or ""
+    return name if name == "" or _is_sweep_name(name, entry.line, place, findings) else ""
+
+
+def _barrier(entry: Entry | None, place: str, findings: Findings) -> bool:
+    if entry is None or is_null(entry.value):
+        return False
+    if isinstance(entry.value, ScalarNode) and entry.value.value == "settle":
+        return True
+    wrong(entry.value, place, "settle, the only kind of barrier", findings)
+    return False
 
 
 def expand_sweep(draft: SweepDraft, room: Room, findings: Findings) -> list[CellPlan]:
     """The cells of a draft, not yet linked to those of other sweeps; none when it is not sound."""
     if not draft.sound:
         return []
+    if draft.runs is not None:
+        return [run.cell for run in draft.runs]
     return write_cells(draft.templates, draft.axes, expand_axes(draft.axes, draft.place, findings), room, findings)
 
 
 def _templates(entry: Entry, table: TableNode, campaign: str, settings: Settings, findings: Findings) -> CellTemplates:
     place = inside("sweeps", entry.key)
-    command = _command(table.get("command"), inside(place, "command"), entry.line, findings)
-    named = table.get("name")
-    name = None
-    if named is not None:
-        here = inside(place, "name")
-        text = text_of(named.value, here, "a text such as run-${seed}", findings)
-        name = None if text is None else placed(SourceText(text, here, named.line))
+    command = read_command(table.get("command"), inside(place, "command"), entry.line, findings)
     shell = isinstance(command, SourceText)
-    return CellTemplates(
-        sweep=entry.key,
-        campaign=campaign,
-        name=name,
-        command=tuple(
-            placed(part, shell=shell) for part in ((command,) if isinstance(command, SourceText) else command)
-        ),
+    words = (command,) if isinstance(command, SourceText) else command
+    return replace(
+        _shared_texts(entry.key, campaign, settings),
+        name=_name(table.get("name"), inside(place, "name"), findings),
+        command=tuple(placed(part, shell=shell) for part in words),
         in_shell=shell,
-        outputs=tuple(placed(part) for part in _outputs(table.get("outputs"), inside(place, "outputs"), findings)),
-        env={key: placed(source) for key, source in settings.env.items()},
-        variables=SweepDraft.variables_of(settings),
+        outputs=tuple(map(placed, read_paths(table.get("outputs"), inside(place, "outputs"), findings))),
+        requires=tuple(map(placed, read_paths(table.get("requires"), inside(place, "requires"), findings))),
     )
 
 
-def _command(entry: Entry | None, place: str, line: int, findings: Findings) -> SourceText | tuple[SourceText, ...]:
-    """A text for the shell, or arguments; no arguments with a problem noted."""
-    if entry is None:
-        findings.add(place, line, "the command is missing: add `command`")
-        return ()
-    node = entry.value
-    if isinstance(node, ListNode):
-        return _arguments(node, entry.line, place, findings)
-    text = text_of(node, place, "text for the shell, or a list of arguments", findings)
-    return () if text is None else _source(text, node, place)
+def _name(entry: Entry | None, place: str, findings: Findings) -> Placed | None:
+    text = None if entry is None else text_of(entry.value, place, "a text such as run-${seed}", findings)
+    return None if entry is None or text is None else placed(SourceText(text, place, entry.line))
 
 
-def _arguments(node: ListNode, line: int, place: str, findings: Findings) -> tuple[SourceText, ...]:
-    if not node.items:
-        findings.add(place, line, "the list of arguments is empty: name a program")
-    arguments: list[SourceText] = []
-    for index, item in enumerate(node.items):
-        here = f"{place}[{index}]"
-        text = argument_of(item, here, 'a single value ("" for an empty argument)', findings)
-        if text == "" and index == 0:
-            findings.add(here, item.line, "the first argument is empty: name a program")
-        elif text is not None:
-            arguments.append(_source(text, item, here))
-    return tuple(arguments)
-
-
-def _outputs(entry: Entry | None, place: str, findings: Findings) -> list[SourceText]:
-    """Paths of outputs; whether they are well placed is known only after expansion."""
-    if entry is None:
-        return []
-    items = entry.value.items if isinstance(entry.value, ListNode) else (entry.value,)
-    outputs: list[SourceText] = []
-    for index, item in enumerate(items):
-        here = f"{place}[{index}]" if isinstance(entry.value, ListNode) else place
-        if not isinstance(item, ScalarNode) or not isinstance(item.value, str):
-            wrong(item, here, "the path of a file", findings)
-        elif is_passable(item.value, item.line, here, findings):
-            outputs.append(_source(item.value, item, here))
-    return outputs
-
-
-def _source(text: str, node: Node, place: str) -> SourceText:
-    return SourceText(text, place, node.line, isinstance(node, ScalarNode) and node.literal)
+def _shared_texts(sweep: str, campaign: str, settings: Settings) -> CellTemplates:
+    """The texts that a sweep has from its settings alone."""
+    return CellTemplates(
+        sweep=sweep,
+        campaign=campaign,
+        name=None,
+        command=(),
+        in_shell=False,
+        outputs=(),
+        env={key: placed(source) for key, source in settings.env.items()},
+        variables=SweepDraft.variables_of(settings),
+        skip_if_done=settings.skip_if_done,
+    )
 
 
 def _check_replicates(table: TableNode, settings: Settings, axes: Axes, place: str, findings: Findings) -> None:
