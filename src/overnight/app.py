@@ -26,6 +26,7 @@ from overnight.surfaces.cli.bystander import Bystander
 from overnight.targets.base import Offer
 from overnight.targets.devices.gpus import GpuProbe
 from overnight.targets.devices.offers import offers
+from overnight.targets.devices.owners import owners
 from overnight.targets.files import LocalFiles
 from overnight.targets.local import LocalTarget
 
@@ -164,15 +165,15 @@ def _guarded(loop: Loop, stop: threading.Event, broken: Callable[[str], None]) -
 
 
 def _local_target(configuration: Configuration, store: Store, clock: Clock, probe: GpuProbe) -> LocalTarget:
-    local = configuration.local
+    local, folder = configuration.local, Path(configuration.home, "runner")
 
     def look() -> list[Offer]:
-        return offers(
-            probe.read(), target="here", slots=local.slots, threshold_mib=local.gpu_free_threshold_mib, ours={}
-        )
+        reading, threshold = probe.read(), local.gpu_free_threshold_mib
+        ours = owners(reading.pids, os.path.realpath(folder))
+        return offers(reading, target="here", slots=local.slots, threshold_mib=threshold, owners=ours)
 
     return LocalTarget(
-        folder=Path(configuration.home, "runner"),
+        folder=folder,
         offers=look,
         clock=clock,
         session=lambda floor: next_session(store, floor),

@@ -22,7 +22,7 @@ NUMBERS = frozenset({
     "after", "before", "change", "code", "created_at", "ended_at", "failures", "fence", "floor", "interruptions",
     "limit", "memory_mib", "mono", "not_before", "now", "number", "observed_at", "pid", "position", "priority",
     "seen_at", "seen_since", "seq", "signal", "started_at", "token", "wall", "failed_since",
-    "used_mib", "strangers", "rung", "skip", "met",
+    "used_mib", "strangers", "rung", "skip", "met", "part", "mib", "since",
 })  # fmt: skip
 SPECIAL: dict[str, Any] = {
     "states": '["queued"]',
@@ -30,6 +30,7 @@ SPECIAL: dict[str, Any] = {
     "settings": "{}",
     "state": "queued",
     "left": "running",
+    "paths": '["/a"]',
 }
 NULLABLE = frozenset({
     "attempt_started", "attempt_ended", "attempt_sent", "run_judged", "device_upsert", "device_diagnosis",

@@ -37,7 +37,9 @@ def note(store: SqliteStore, *offers: Offer) -> None:
 
 
 def free(store: SqliteStore) -> list[str]:
-    return [row[0] for row in store.read(lambda s: s.rows("devices_free", target="here", seen_since=0.0))]
+    """Devices that nobody holds and nobody else uses."""
+    found = store.read(lambda s: s.rows("devices_free", target="here", seen_since=0.0))
+    return [row[0] for row in found if row[5] is None]
 
 
 def state(store: SqliteStore, device: str) -> tuple[str, str | None]:

@@ -20,21 +20,21 @@ def reading(*gpus: Gpu) -> Reading:
     return Reading("nvml", gpus, ())
 
 
-def offered(one: Gpu, ours: dict[str, frozenset[int]] | None = None) -> Offer:
-    return offers(reading(one), target="here", slots=0, threshold_mib=500, ours=ours or {})[0]
+def offered(one: Gpu, owners: dict[int, str] | None = None) -> Offer:
+    return offers(reading(one), target="here", slots=0, threshold_mib=500, owners=owners or {})[0]
 
 
 def test_a_free_gpu_is_offered_by_its_uuid_and_slots_come_after() -> None:
-    given = offers(reading(gpu()), target="here", slots=1, threshold_mib=500, ours={})
+    given = offers(reading(gpu()), target="here", slots=1, threshold_mib=500, owners={})
     assert given == [
-        Offer("here/GPU-a", "gpu", 0, A, "H100", 81_920, None, None),
+        Offer("here/GPU-a", "gpu", 0, A, "H100", 81_920, None, None, used_mib=1),
         Offer("here/slot0", "slot", 0, None, "CPU slot 0", 0, None, None),
     ]
 
 
 def test_the_order_of_the_driver_does_not_change_ids() -> None:
-    before = offers(reading(gpu(A, 0), gpu(B, 1)), target="t", slots=0, threshold_mib=500, ours={})
-    after = offers(reading(gpu(B, 0), gpu(A, 1)), target="t", slots=0, threshold_mib=500, ours={})
+    before = offers(reading(gpu(A, 0), gpu(B, 1)), target="t", slots=0, threshold_mib=500, owners={})
+    after = offers(reading(gpu(B, 0), gpu(A, 1)), target="t", slots=0, threshold_mib=500, owners={})
     assert {offer.uuid: offer.id for offer in before} == {offer.uuid: offer.id for offer in after}
 
 
@@ -56,18 +56,26 @@ def test_many_foreign_processes_are_counted() -> None:
 
 
 def test_our_own_attempt_and_its_memory_are_not_foreign() -> None:
-    ours = {A: frozenset({12})}
-    assert offered(gpu(used=70_000, processes=(Process(12, 69_000),)), ours).busy is None
-    busy = offered(gpu(used=70_000, processes=(Process(12, 60_000), Process(99, 9_000))), ours).busy
-    assert busy == "in use by pid 99 (9000 MiB), not ours"
+    mine = offered(gpu(used=70_000, processes=(Process(12, 69_000),)), {12: "a.1"})
+    assert (mine.busy, mine.strangers, mine.ours) == (None, False, {"a.1": 69_000})
+    both = offered(gpu(used=70_000, processes=(Process(12, 60_000), Process(99, 9_000))), {12: "a.1"})
+    assert (both.busy, both.strangers) == ("in use by pid 99 (9000 MiB), not ours", True)
+    assert both.ours == {"a.1": 60_000}
 
 
-def test_our_pids_count_only_on_the_gpu_that_they_hold() -> None:
-    assert offered(gpu(processes=(Process(12, 900),)), {B: frozenset({12})}).busy is not None
+def test_memory_of_all_processes_of_an_attempt_counts_together() -> None:
+    shared = gpu(processes=(Process(12, 100), Process(13, 20), Process(14, 7), Process(15, None), Process(16, 5)))
+    owners = {12: "a.1", 13: "a.1", 14: "b.1", 15: "c.1", 16: "c.1"}
+    assert offered(shared, owners).ours == {"a.1": 120, "b.1": 7, "c.1": 0}
+
+
+def test_what_the_driver_tells_of_use_is_passed_on() -> None:
+    offer = offered(gpu(used=300, utilisation=7))
+    assert (offer.used_mib, offer.utilisation, offer.strangers) == (300, 7, False)
 
 
 def test_memory_that_stays_after_our_attempt_is_busy() -> None:
-    assert offered(gpu(used=70_000), {A: frozenset()}).busy is not None
+    assert offered(gpu(used=70_000), {12: "a.1"}).busy is not None
 
 
 @pytest.mark.parametrize(("processes", "busy"), [((), False), ((Process(7, None),), True), (None, False)])

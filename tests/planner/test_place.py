@@ -8,18 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overnight.domain.plan import Need
+from overnight.planner.fit import FreeDevice, Holder, could_have, free_part, is_free, kind_and_number, may_have, suits
 from overnight.planner.place import (
     PATIENCE,
     CampaignView,
-    FreeDevice,
     Head,
     Lane,
     Placement,
     Snapshot,
-    kind_and_number,
+    bound_of,
     limit_of,
     place,
-    suits,
 )
 
 NOW = 1_000_000.0
@@ -134,10 +133,14 @@ def test_every_bound_has_its_name() -> None:
 def test_kinds_and_sizes() -> None:
     assert kind_and_number(Need(gpus=3)) == ("gpu", 3)
     assert kind_and_number(Need(slots=2)) == ("slot", 2)
-    assert suits("slot", 0, Need())
-    assert not suits("gpu", 100, Need())
-    assert suits("gpu", 100, Need(gpus=1, gpu_memory_mib=100))
-    assert not suits("gpu", 99, Need(gpus=1, gpu_memory_mib=100))
+    (slot,), (small, large) = slots(1), gpus(99, 100)
+    assert suits(slot, Need())
+    assert not suits(large, Need())
+    assert suits(large, Need(gpus=1, gpu_memory_mib=100))
+    assert not suits(small, Need(gpus=1, gpu_memory_mib=100))
+    assert not suits(large, Need(gpus=1, devices=(0,)))
+    assert suits(large, Need(gpus=1, devices=(0, 1)))
+    assert suits(slot, Need(devices=(7,)))
 
 
 @st.composite
@@ -192,9 +195,7 @@ def test_no_device_is_given_twice_and_every_bound_holds(snapshot: Snapshot) -> N
     for it in snapshot.lanes:
         mine = by_sweep[it.sweep_id]
         _, number = kind_and_number(it.need)
-        assert all(
-            len(p.devices) == number and all(suits(d.kind, d.memory_mib, it.need) for d in p.devices) for p in mine
-        )
+        assert all(len(p.devices) == number and all(suits(d, it.need) for d in p.devices) for p in mine)
         assert it.open or not mine
         assert it.parallel is None or not mine or it.live + len(mine) <= it.parallel
         if it.campaign:

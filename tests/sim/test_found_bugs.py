@@ -16,7 +16,8 @@ from overnight.domain.plan import Need
 from overnight.domain.states import RUN
 from overnight.planner import explain
 from overnight.planner.judge import back_off
-from overnight.planner.place import PATIENCE, FreeDevice, Head, Lane, Snapshot, place
+from overnight.planner.fit import FreeDevice
+from overnight.planner.place import PATIENCE, Head, Lane, Snapshot, place
 from overnight.service import consequences
 from overnight.service.context import Context
 from overnight.store import campaigns, runs

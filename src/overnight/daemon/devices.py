@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from overnight.daemon.world import World
 from overnight.domain.errors import Unavailable
-from overnight.domain.states import DEVICE
-from overnight.store import runs
+from overnight.domain.nouns import Attempt
+from overnight.domain.states import DEVICE, LIVE_ATTEMPT
+from overnight.store import campaigns, families, runs
 from overnight.store.base import Session
 from overnight.store.moves import move
 from overnight.targets.base import Offer
@@ -44,31 +46,67 @@ def interval(world: World, offers: Mapping[str, Sequence[Offer]]) -> float:
 
 
 def note(session: Session, target: str, offers: Sequence[Offer]) -> None:
-    """Put a target's offers on record, and release what ended attempts still hold of clean devices."""
+    """Put a target's offers on record, keep what was seen of our use of them, and release what ended attempts still
+    hold of clean devices."""
+    held = _held(session, target)
+    seen = [_with_strays(offer, held.get(offer.id, ())) for offer in offers]
     known = {row[0]: (row[7], row[8]) for row in session.rows("devices_of", target=target)}
-    for offer in offers:
-        session.rows(
-            "device_upsert",
-            id=offer.id,
-            target=target,
-            kind=offer.kind,
-            position=offer.position,
-            uuid=offer.uuid,
-            name=offer.name,
-            memory_mib=offer.memory_mib,
-            busy=offer.busy,
-            used_mib=offer.used_mib,
-            strangers=int(offer.strangers),
-            now=session.now,
-        )
+    for offer in seen:
+        _put(session, target, offer)
         if offer.id not in known:
             session.record("device.create", offer.id, name=offer.name, kind=offer.kind)
         _diagnose(session, offer)
-    offered = {offer.id for offer in offers}
+        _keep_use(session, offer, held.get(offer.id, ()))
+    offered = {offer.id for offer in seen}
     for device, (state, _) in known.items():
         if device not in offered and state == "healthy" and move(session, DEVICE, device, "quarantine", reason="gone"):
             session.rows("device_diagnosis", id=device, diagnosis="the driver does not list it any more")
-    _free_clean(session, target, offers)
+    _free_clean(session, target, seen, held)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    """An attempt of ours that has a lease of a GPU."""
+
+    attempt: str
+    over: bool
+    """Whether it has ended: its processes are gone, perhaps not its memory."""
+    peak_mib: int | None
+    """Most memory that it was seen to use there."""
+
+
+def _held(session: Session, target: str) -> dict[str, list[_Hold]]:
+    """Who holds each GPU."""
+    found: dict[str, list[_Hold]] = {}
+    for device, attempt, state, peak in session.rows("peaks_held", target=target):
+        found.setdefault(device, []).append(_Hold(attempt, state not in LIVE_ATTEMPT, peak))
+    return found
+
+
+def _with_strays(offer: Offer, holds: Sequence[_Hold]) -> Offer:
+    """The offer, with attempts of ours that are on a GPU which they were not given counted among the strangers."""
+    strays = sorted(offer.ours.keys() - {hold.attempt for hold in holds})
+    if not strays:
+        return offer
+    busy = offer.busy or f"in use by attempt {strays[0]}, which was not given it"
+    return replace(offer, strangers=True, busy=None if offer.fault else busy)
+
+
+def _put(session: Session, target: str, offer: Offer) -> None:
+    session.rows(
+        "device_upsert",
+        id=offer.id,
+        target=target,
+        kind=offer.kind,
+        position=offer.position,
+        uuid=offer.uuid,
+        name=offer.name,
+        memory_mib=offer.memory_mib,
+        busy=offer.busy,
+        used_mib=offer.used_mib,
+        strangers=int(offer.strangers),
+        now=session.now,
+    )
 
 
 def _diagnose(session: Session, offer: Offer) -> None:
@@ -79,15 +117,47 @@ def _diagnose(session: Session, offer: Offer) -> None:
     session.rows("device_diagnosis", id=offer.id, diagnosis=offer.fault)
 
 
-def _free_clean(session: Session, target: str, offers: Sequence[Offer]) -> None:
+def _keep_use(session: Session, offer: Offer, holds: Sequence[_Hold]) -> None:
+    """Keep the most memory that each live holder was seen to use."""
+    for hold in holds:
+        mib = offer.ours.get(hold.attempt, 0)
+        if not mib and len(holds) == 1 and not offer.strangers:
+            mib = offer.used_mib or 0  # the driver does not say who uses it, but nobody else is there
+        if mib and not hold.over:
+            families.seen_using(session, hold.attempt, offer.id, mib, hold.peak_mib)
+
+
+def _free_clean(session: Session, target: str, offers: Sequence[Offer], held: Mapping[str, Sequence[_Hold]]) -> None:
     """A GPU comes back when a probe made after its attempt's end finds no process and no memory there; or into
-    quarantine."""
+    quarantine. Beside others that go on nobody can tell whose memory it is: there the proven end of the processes is
+    enough."""
     waiting: dict[str, list[str]] = {}
     for attempt_id, device in session.rows("leases_of_ended", target=target):
         waiting.setdefault(attempt_id, []).append(device)
-    done = {offer.id for offer in offers if offer.busy is None or offer.fault is not None}
-    done |= {row[0] for row in session.rows("devices_of", target=target) if row[7] == "quarantined"}
-    for attempt_id, held in waiting.items():
+    if not waiting:
+        return
+    shared = {device for device, holds in held.items() if not all(hold.over for hold in holds)}
+    ill = {row[0] for row in session.rows("devices_of", target=target) if row[7] == "quarantined"}
+    for attempt_id, devices in waiting.items():
         attempt = runs.get_attempt(session, attempt_id)
-        if attempt is not None and done.issuperset(held):
+        if attempt is None:
+            continue
+        below = _threshold(session, attempt)
+        clean = {offer.id for offer in offers if offer.fault is not None or _is_clean(offer, attempt_id, below)}
+        if (clean | shared | ill).issuperset(devices):
             runs.release_leases(session, attempt)
+
+
+def _is_clean(offer: Offer, attempt: str, below: int | None) -> bool:
+    """Whether an ended attempt has left nothing on a device, by the threshold of its target or its own higher one."""
+    if attempt in offer.ours:
+        return False
+    if offer.busy is None or below is None or offer.used_mib is None:
+        return offer.busy is None
+    return not offer.strangers and offer.used_mib < below
+
+
+def _threshold(session: Session, attempt: Attempt) -> int | None:
+    """Below which use of its memory a GPU is free for the runs of an attempt's sweep; None = as the target says."""
+    sweep_id = session.rows("run_standing", id=attempt.run_id)[0][1]
+    return campaigns.get_sweep(session, sweep_id).settings.need.free_below_mib

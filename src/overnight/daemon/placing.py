@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from overnight.daemon import sharing
 from overnight.daemon.launches import Claimed, effective
 from overnight.daemon.world import World
-from overnight.domain.nouns import Attempt, SweepSettings
+from overnight.domain.nouns import Attempt, Sweep, SweepSettings
 from overnight.domain.reasons import Reason
 from overnight.ids import attempt_id
-from overnight.planner.place import CampaignView, FreeDevice, Head, Lane, Placement, Snapshot, place
+from overnight.planner.fit import FreeDevice, takes_nothing
+from overnight.planner.place import CampaignView, Head, Lane, Placement, Snapshot, place
 from overnight.service import consequences
 from overnight.service.lanes import lane_of
 from overnight.store import campaigns, rows, runs
@@ -19,25 +21,37 @@ from overnight.store.base import Session
 
 FRESH_SECONDS = 60.0
 """A device whose last probe is older gets nothing."""
+DEVICELESS_AT_ONCE = 64
+"""Runs of one sweep without any device that one pass starts at most."""
 
 
 def place_runs(session: Session, world: World) -> list[Claimed]:
     """Claim as many runs as fit on the reachable targets."""
     claimed: list[Claimed] = []
     for name in sorted(world.reachable):
-        free = free_devices(session, name)
-        if free:
-            snapshot = Snapshot(lanes(session, len(free)), free, well_devices(session, name))
+        snapshot = snapshot_of(session, name)
+        if snapshot.lanes:
             placements = place(snapshot, session.now)
             claimed += [made for made in (_claim(session, world, name, placement) for placement in placements) if made]
             _block_without_budget(session, snapshot, placements)
     return claimed
 
 
-def free_devices(session: Session, target: str) -> tuple[FreeDevice, ...]:
-    """What may be given now."""
+def snapshot_of(session: Session, target: str) -> Snapshot:
+    """What the planner looks at: the sweeps that may start something on a target now, and its devices."""
+    sweeps = [rows.sweep(row) for row in session.rows("sweeps_active")]
+    sweeps = [sweep for sweep in sweeps if sweep.settings.target == target]
+    free = free_devices(session, target)
+    if any(sweep.settings.need.share > 1 for sweep in sweeps):
+        free += sharing.shared_devices(session, target, session.now - FRESH_SECONDS)
+    found = lanes(session, sweeps, free)
+    return Snapshot(found, tuple(free), well_devices(session, target) if found else ())
+
+
+def free_devices(session: Session, target: str) -> list[FreeDevice]:
+    """The devices that nobody of ours holds."""
     found = session.rows("devices_free", target=target, seen_since=session.now - FRESH_SECONDS)
-    return tuple(FreeDevice(*row) for row in found)
+    return [FreeDevice(*(*row[:7], bool(row[7]))) for row in found]
 
 
 def well_devices(session: Session, target: str) -> tuple[FreeDevice, ...]:
@@ -46,29 +60,57 @@ def well_devices(session: Session, target: str) -> tuple[FreeDevice, ...]:
     return tuple(FreeDevice(d.id, d.kind, d.position, d.memory_mib, d.name) for d in found if d.state == "healthy")
 
 
-def lanes(session: Session, depth: int) -> tuple[Lane, ...]:
-    """Every active sweep that has queued runs, with its first `depth` of them."""
+def lanes(session: Session, sweeps: Sequence[Sweep], free: Sequence[FreeDevice]) -> tuple[Lane, ...]:
+    """Every one of these sweeps that has queued runs, with as many of them as could find a place."""
     views: dict[str, CampaignView] = {}
+    models = sorted({device.name for device in free if device.kind == "gpu"})
     found = []
-    for row in session.rows("sweeps_active"):
-        sweep = rows.sweep(row)
-        heads = session.rows("runs_queued_head", sweep_id=sweep.id, limit=depth)
+    for sweep in sweeps:
+        heads = _heads(session, sweep, free, models)
         if heads:
-            found.append(lane_of(session, sweep, tuple(Head(*head) for head in heads), views))
+            found.append(lane_of(session, sweep, heads, views))
     return tuple(found)
+
+
+def _heads(session: Session, sweep: Sweep, free: Sequence[FreeDevice], models: Sequence[str]) -> tuple[Head, ...]:
+    need, limit = sweep.settings.need, depth(sweep.settings, free)
+    found = session.rows("runs_queued_head", sweep_id=sweep.id, limit=limit) if limit else []
+    heads = [replace(Head(*row[:5]), avoid=_avoid(row[5])) for row in found]
+    if need.share > 1:
+        heads = [sharing.with_peaks(session, head, models) for head in heads]
+    return tuple(heads)
+
+
+def depth(settings: SweepSettings, free: Sequence[FreeDevice]) -> int:
+    """How many runs of a sweep one pass has to look at: all that it could start, and one that may wait too long."""
+    need = settings.need
+    if takes_nothing(need):
+        return min(settings.parallel or DEVICELESS_AT_ONCE, DEVICELESS_AT_ONCE)
+    return sum(max(1, need.share - len(device.holders)) for device in free)
+
+
+def _avoid(hint: str | None) -> frozenset[str]:
+    """The devices where a run ran out of memory."""
+    return frozenset(json.loads(hint).get("avoid", ())) if hint else frozenset()
 
 
 def _claim(session: Session, world: World, target: str, placement: Placement) -> Claimed | None:
     number = placement.attempts + 1
     folder = str(world.places[target].folder / placement.run_id / str(number))
     devices = [device.id for device in placement.devices]
-    fence = runs.claim(session, placement.run_id, number, target=target, folder=folder, devices=devices)
+    sweep = campaigns.get_sweep(session, placement.sweep_id)
+    part, share = placement.part, sweep.settings.need.share
+    fence = runs.claim(
+        session, placement.run_id, number, target=target, folder=folder, devices=devices, part=part, share=share
+    )
     if fence is None:
         return None
-    sweep = campaigns.get_sweep(session, placement.sweep_id)
     if sweep.campaign_id:
         session.rows("campaign_used", id=sweep.campaign_id, now=session.now)
+    if sweep.settings.barrier:
+        session.rows("sweep_started", id=sweep.id, now=session.now)
     spot = Spot(attempt_id(placement.run_id, number), placement.run_id, number, fence, target, folder)
+    sharing.mark_packed(session, placement, spot.attempt)
     return _claimed(session, world, spot, placement.devices, sweep.settings)
 
 

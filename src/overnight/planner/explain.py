@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from overnight.domain.nouns import Attempt, Device, Run, Sweep
-from overnight.planner.place import Lane, kind_and_number, limit_of, suits
+from overnight.domain.plan import Need
+from overnight.planner.fit import is_free, kind_and_number, suits
+from overnight.planner.place import Lane, limit_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,34 +89,49 @@ def _queued(situation: Situation) -> Explanation:
 
 
 def _without_devices(situation: Situation) -> Explanation:
-    need = situation.sweep.settings.need
+    settings = situation.sweep.settings
+    need = settings.need
     kind, number = kind_and_number(need)
-    suitable = _of_the_largest([d for d in situation.devices if suits(d.kind, d.memory_mib, need)])
-    noun = "GPU" if kind == "gpu" else "CPU slot"
+    if number == 0:
+        return Explanation("start_due", "it takes no device and is started at the next pass")
+    suitable = [it for it in situation.devices if it.target == settings.target and suits(it, need)]
     if len(suitable) < number:
-        return Explanation(
-            "never_fits",
-            f"it needs {number} {noun}{'s' if number > 1 else ''}, and the target has {len(suitable)} that suit",
-            ("overnight doctor", f"overnight cancel {situation.run.id}"),
-        )
-    sick = [d for d in suitable if d.state == "quarantined"]
+        return _never(situation, len(suitable))
+    sick = [it for it in suitable if it.state == "quarantined"]
     if len(suitable) - len(sick) < number:
         return Explanation("quarantined", f"{sick[0].name} is quarantined: {sick[0].diagnosis}", ("overnight doctor",))
-    foreign = [d for d in suitable if d.busy and d.id not in situation.held]
-    if foreign and len(suitable) - len(sick) - len(foreign) < number:
-        return Explanation(
-            "foreign_use", f"{foreign[0].name} is used by others: {foreign[0].busy}", ("overnight doctor",)
-        )
-    ahead = f"; {situation.ahead} queued run{'s' if situation.ahead != 1 else ''} ahead" if situation.ahead else ""
-    return Explanation("busy", f"every {noun} that suits is taken by other runs{ahead}", ("overnight status",))
+    well = [it for it in suitable if it.state != "quarantined"]
+    foreign = [it for it in well if it.id not in situation.held and not is_free(it, need)]
+    if foreign and len(well) - len(foreign) < number:
+        sentence = f"{foreign[0].name} is used by others: {_use(foreign[0], need)}"
+        return Explanation("foreign_use", sentence, ("overnight doctor",))
+    return _busy(situation, "GPU" if kind == "gpu" else "CPU slot")
 
 
-def _of_the_largest(devices: Sequence[Device]) -> list[Device]:
-    """Those of the target that has the most: a run never spreads over several."""
-    found: dict[str, list[Device]] = {}
-    for device in devices:
-        found.setdefault(device.target, []).append(device)
-    return max(found.values(), key=len, default=[])
+def _never(situation: Situation, suitable: int) -> Explanation:
+    need = situation.sweep.settings.need
+    kind, number = kind_and_number(need)
+    noun = ("GPU" if kind == "gpu" else "CPU slot") + ("s" if number > 1 else "")
+    allowed = f" of index {', '.join(str(it) for it in need.devices)}" if kind == "gpu" and need.devices else ""
+    sentence = f"it needs {number} {noun}{allowed}, and the target has {suitable} that suit"
+    return Explanation("never_fits", sentence, ("overnight doctor", f"overnight cancel {situation.run.id}"))
+
+
+def _use(device: Device, need: Need) -> str:
+    """What is in use of a device that is not free."""
+    below = need.free_below_mib
+    if below is None or device.used_mib is None or device.used_mib < below:
+        return device.busy or "processes that are not ours"
+    return f"{device.used_mib} MiB of its memory, free means less than {below} MiB"
+
+
+def _busy(situation: Situation, noun: str) -> Explanation:
+    number = situation.ahead
+    ahead = f"; {number} queued run{'s' if number != 1 else ''} ahead" if number else ""
+    taken = f"every {noun} that suits is taken by other runs"
+    if situation.sweep.settings.need.share > 1:
+        taken += ", and none of them is known to have memory for one more"
+    return Explanation("busy", taken + ahead, ("overnight status",))
 
 
 def _delayed(situation: Situation) -> Explanation:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from overnight.domain.plan import Need
+from overnight.ids import attempt_id
+from overnight.planner.fit import (
+    FreeDevice,
+    Holder,
+    could_have,
+    free_part,
+    kind_and_number,
+    may_have,
+    suits,
+    takes_nothing,
+)
 
 PATIENCE = 300.0
 """Seconds after its submission from which a run that does not fit is no longer overtaken by later ones of its kind."""
-
-
-@dataclass(frozen=True, slots=True)
-class FreeDevice:
-    """A device that may be given now."""
-
-    id: str
-    kind: str
-    position: int
-    memory_mib: int
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,10 @@ class Head:
     attempts: int
     """Attempts made so far."""
     created_at: float
+    avoid: frozenset[str] = frozenset()
+    """Devices where it ran out of memory: others first, the largest of them first."""
+    peaks: Mapping[str, int] = field(default_factory=dict)
+    """Name of a GPU -> most memory that runs like it were seen to use there, in MiB. Only for runs that share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class Lane:
     live: int
     parallel: int | None
     heads: tuple[Head, ...]
-    """At least as many as there are free devices, in order."""
+    """At least as many as may find a place, in order."""
     hold: str | None = None
     """Why nothing new of it may start now, whatever is free (a barrier, a full disk); None = nothing holds it."""
 
@@ -84,49 +88,59 @@ class Placement:
     sweep_id: str
     attempts: int
     devices: tuple[FreeDevice, ...]
+    """As they were before; their holders are those that this run joins."""
+    part: int = 0
+    """Which share of its GPU it gets; 0 where nobody else is."""
 
 
 @dataclass(slots=True)
 class _Room:
     """What is left while placements are made."""
 
-    free: list[FreeDevice]
+    free: dict[str, FreeDevice]
     well: tuple[FreeDevice, ...] | None
     sweeps: dict[str, int] = field(default_factory=dict)
     campaigns: dict[str, int] = field(default_factory=dict)
-    closed: set[str] = field(default_factory=set)
-    """Kinds of device kept for a run that waits too long already."""
+    kept: set[str] = field(default_factory=set)
+    """Devices kept for runs that wait too long already."""
 
-    def take(self, lane: Lane, devices: Sequence[FreeDevice]) -> None:
+    def take(self, lane: Lane, head: Head, devices: Sequence[FreeDevice]) -> None:
         for device in devices:
-            self.free.remove(device)
+            del self.free[device.id]
+            if lane.need.share > 1:
+                self.free[device.id] = _joined(device, lane.need, head)
         self.sweeps[lane.sweep_id] = self.sweeps.get(lane.sweep_id, 0) + 1
         if lane.campaign:
             self.campaigns[lane.campaign.id] = self.campaigns.get(lane.campaign.id, 0) + 1
+
+
+def _joined(device: FreeDevice, need: Need, head: Head) -> FreeDevice:
+    """The device with one more run on it."""
+    attempt = attempt_id(head.run_id, head.attempts + 1)
+    holder = Holder(attempt, free_part(device), need.share, head.peaks.get(device.name))
+    return replace(device, holders=(*device.holders, holder))
 
 
 def place(snapshot: Snapshot, now: float) -> tuple[Placement, ...]:
     """Give free devices to runs: priority first, then submission order, smaller runs filling gaps.
 
     Bounds hold for the sum of what is live and what is placed here. A run that has waited for `PATIENCE` and does
-    not fit
-    keeps the free devices of its kind for itself, so that a stream of small runs cannot starve it (I39); one that
-    the target could never hold keeps nothing.
+    not fit keeps the devices that serve it for itself, so that a stream of small or sharing runs cannot starve it
+    (I39); one that the target could never hold keeps nothing.
     """
-    room = _Room(list(snapshot.free), snapshot.well)
+    room = _Room({device.id: device for device in snapshot.free}, snapshot.well)
     placed: list[Placement] = []
     skipped: set[str] = set()
     for lane, head in _in_order(snapshot.lanes):
-        if not room.free:
-            break
         if lane.sweep_id in skipped:
             continue
         devices = _fit(lane, head, room, now) if limit_of(lane, room.sweeps, room.campaigns) is None else None
         if devices is None:
             skipped.add(lane.sweep_id)
             continue
-        room.take(lane, devices)
-        placed.append(Placement(head.run_id, lane.sweep_id, head.attempts, tuple(devices)))
+        room.take(lane, head, devices)
+        part = free_part(devices[0]) if devices else 0
+        placed.append(Placement(head.run_id, lane.sweep_id, head.attempts, tuple(devices), part))
     return tuple(placed)
 
 
@@ -165,25 +179,31 @@ def limit_of(lane: Lane, sweeps: dict[str, int], campaigns: dict[str, int]) -> s
     return None
 
 
+def bound_of(need: Need, sweep: int | None, campaign: int | None) -> int | None:
+    """How many runs of a sweep may be live at once, by its own bound and its campaign's; None = what devices allow.
+
+    Runs that take no device always have a bound: one at a time where nobody says more.
+    """
+    return 1 if takes_nothing(need) and sweep is None and campaign is None else sweep
+
+
 def _fit(lane: Lane, head: Head, room: _Room, now: float) -> list[FreeDevice] | None:
-    kind, number = kind_and_number(lane.need)
-    if kind in room.closed:
-        return None
-    able = [device for device in room.free if suits(device.kind, device.memory_mib, lane.need)]
+    """The devices that a run gets; None when there are too few of them, which it may then keep for itself."""
+    need = lane.need
+    _, number = kind_and_number(need)
+    left = [device for device in room.free.values() if device.id not in room.kept]
+    able = [device for device in left if may_have(device, need, head.peaks.get(device.name))]
     if len(able) >= number:
-        return sorted(able, key=lambda device: (device.memory_mib, device.position))[:number]
-    hope = room.well is None or sum(suits(it.kind, it.memory_mib, lane.need) for it in room.well) >= number
+        return sorted(able, key=lambda device: _preference(device, head))[:number]
+    hope = room.well is None or sum(suits(device, need) for device in room.well) >= number
     if hope and now - head.created_at >= PATIENCE:
-        room.closed.add(kind)
+        room.kept.update(device.id for device in left if could_have(device, need))
     return None
 
 
-def kind_and_number(need: Need) -> tuple[str, int]:
-    """Which devices a need takes, and how many."""
-    return ("gpu", need.gpus) if need.gpus else ("slot", need.slots)
-
-
-def suits(kind: str, memory_mib: int, need: Need) -> bool:
-    """Whether one device is of the kind and size that a need asks for."""
-    wanted, _ = kind_and_number(need)
-    return kind == wanted and (wanted != "gpu" or memory_mib >= need.gpu_memory_mib)
+def _preference(device: FreeDevice, head: Head) -> tuple[bool, int, int, int, int]:
+    """What is given first: not where it ran out of memory, nobody there, little promised, the smallest that suits (the
+    largest after a lack of memory), the driver's order."""
+    promised = sum(holder.peak_mib or 0 for holder in device.holders)
+    size = -device.memory_mib if head.avoid else device.memory_mib
+    return device.id in head.avoid, len(device.holders), promised, size, device.position

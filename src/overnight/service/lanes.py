@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from overnight.domain.nouns import Campaign, Sweep
 from overnight.domain.states import LIVE_RUN
-from overnight.planner.place import CampaignView, Head, Lane
+from overnight.planner.place import CampaignView, Head, Lane, bound_of
 from overnight.store import campaigns
 from overnight.store.base import Session
 from overnight.store.marks import holds
@@ -15,15 +15,17 @@ def lane_of(session: Session, sweep: Sweep, heads: tuple[Head, ...], views: dict
     campaign_id = sweep.campaign_id
     if campaign_id and campaign_id not in views:
         views[campaign_id] = campaign_view(session, campaigns.get(session, campaign_id))
-    counts = campaigns.sweep_counts(session, sweep.id) if sweep.settings.parallel is not None else {}
+    campaign, need = views[campaign_id] if campaign_id else None, sweep.settings.need
+    parallel = bound_of(need, sweep.settings.parallel, campaign.parallel if campaign else None)
+    counts = campaigns.sweep_counts(session, sweep.id) if parallel is not None else {}
     return Lane(
         sweep_id=sweep.id,
-        campaign=views[campaign_id] if campaign_id else None,
+        campaign=campaign,
         open=sweep.gate == "open",
         priority=sweep.priority,
-        need=sweep.settings.need,
+        need=need,
         live=sum(counts.get(state, 0) for state in LIVE_RUN),
-        parallel=sweep.settings.parallel,
+        parallel=parallel,
         heads=heads,
         hold=hold_of(session, sweep),
     )

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 
 from overnight.domain.plan import CampaignPlan, SweepPlan
-from overnight.planner.place import kind_and_number
+from overnight.planner.fit import kind_and_number
 from overnight.service.views import View
 
 SHELL_SECONDS = 5.0

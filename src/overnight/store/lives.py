@@ -68,3 +68,5 @@ class AttemptLife:
     fence: int
     target: str
     devices: tuple[str, ...]
+    share: int = 1
+    """Most attempts that it bears on its device, itself included."""

@@ -52,8 +52,8 @@ class Projection:
         self.attempts: dict[str, AttemptLife] = {}
         self.leases: dict[tuple[str, str], str] = {}
         """(attempt, device) -> state."""
-        self.holders: dict[str, str] = {}
-        """device -> attempt that holds it now."""
+        self.holders: dict[str, list[str]] = {}
+        """device -> attempts that hold it now; several when all of them share it."""
         self.tallies: defaultdict[str, Counter[str]] = defaultdict(Counter)
         """sweep -> number of runs by state."""
         self.removed: Counter[str] = Counter()
@@ -232,7 +232,8 @@ class Projection:
         self.last_token = max(self.last_token, token)
         if attempt in self.attempts:
             self._say("I9", attempt, "this attempt was made twice")
-        self.attempts[attempt] = AttemptLife(run_id, ATTEMPT.initial[0], self._seq, token, payload["target"], devices)
+        share, target = int(payload.get("share", 1)), payload["target"]
+        self.attempts[attempt] = AttemptLife(run_id, ATTEMPT.initial[0], self._seq, token, target, devices, share)
         for device in devices:
             self._hold(attempt, device)
         run.newest, run.claims, run.live, run.spent = attempt, run.claims + 1, run.live + 1, run.spent + 1
@@ -259,15 +260,16 @@ class Projection:
                 self._say("I14", run_id, f"was started although {unmet} runs of the sweep {sweep} have not succeeded")
 
     def _hold(self, attempt: str, device: str) -> None:
-        """I18, I19, I21: a device is given when it exists, is well and nobody has it."""
+        """I18, I19, I21: a device is given when it exists, is well, and nobody has it or all who have it share it."""
         life = self.devices.get(device)
         if life is None:
             self._say("I19", device, f"was given to {attempt} but is no known device")
         elif life.state != "healthy":
             self._say("I21", device, f"was given to {attempt} while {life.state}")
-        if device in self.holders:
-            self._say("I18", device, f"was given to {attempt} while {self.holders[device]} held it")
-        self.holders[device] = attempt
+        there = self.holders.setdefault(device, [])
+        if there and len(there) >= min(self.attempts[one].share for one in (attempt, *there)):
+            self._say("I18", device, f"was given to {attempt} while {', '.join(there)} held it")
+        there.append(attempt)
         self.leases[attempt, device] = LEASE.initial[0]
 
     def _move_attempt(self, arrow: Arrow, event: Event) -> None:
@@ -298,5 +300,8 @@ class Projection:
             if self.leases.get((event.subject, device)) != "held":
                 self._say("I20", device, f"was given back by {event.subject}, which did not hold it")
             self.leases[event.subject, device] = "released"
-            if self.holders.get(device) == event.subject:
-                del self.holders[device]
+            there = self.holders.get(device, [])
+            if event.subject in there:
+                there.remove(event.subject)
+            if not there:
+                self.holders.pop(device, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from overnight.domain.errors import NotFound
@@ -40,16 +40,29 @@ def live_attempts(session: Session, target: str) -> list[Attempt]:
     return [rows.attempt(row) for row in session.rows("attempts_live", target=target)]
 
 
-def claim(session: Session, run_id: str, number: int, *, target: str, folder: str, devices: list[str]) -> int | None:
+def claim(
+    session: Session,
+    run_id: str,
+    number: int,
+    *,
+    target: str,
+    folder: str,
+    devices: Sequence[str],
+    part: int = 0,
+    share: int = 1,
+) -> int | None:
     """Give a queued run its next attempt: fence, devices, folder. Returns the fence; None if the run is not queued
     any more.
 
-    `number` is the attempt's number, one more than the run has made. The database refuses a second live attempt of a
-    run and a second live lease of a device.
+    `number` is the attempt's number, one more than the run has made. With `share` above 1 it bears as many runs on its
+    one device, itself included, and gets the `part` of it that nobody has. The database refuses a second live attempt
+    of a run and a second live lease of the same part of a device.
     """
     fence: int = session.value("fence_next")
     attempt = attempt_id(run_id, number)
-    if not move(session, RUN, run_id, "claim", attempt=attempt, token=fence, target=target, devices=devices):
+    shared = {"share": share} if share > 1 else {}
+    given = list(devices)
+    if not move(session, RUN, run_id, "claim", attempt=attempt, token=fence, target=target, devices=given, **shared):
         return None
     session.rows("run_claimed", id=run_id, fence=fence, now=session.now)
     session.rows(
@@ -60,12 +73,11 @@ def claim(session: Session, run_id: str, number: int, *, target: str, folder: st
         fence=fence,
         target=target,
         folder=folder,
-        devices=json.dumps(devices),
+        devices=json.dumps(given),
         now=session.now,
     )
-    session.many(
-        "lease_insert", [{"device_id": device, "attempt_id": attempt, "now": session.now} for device in devices]
-    )
+    leases = [{"device_id": device, "attempt_id": attempt, "part": part, "now": session.now} for device in given]
+    session.many("lease_insert", leases)
     return fence
 
 

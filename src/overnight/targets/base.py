@@ -35,7 +35,7 @@ class Offer:
     strangers: bool = False
     """Whether processes that are not ours use it."""
     ours: Mapping[str, int] = field(default_factory=dict)
-    """Attempt -> MiB that its processes use here, as far as the driver tells."""
+    """Attempt -> MiB that its processes use here; 0 = they are here, but the driver does not tell how much they use."""
     utilisation: int | None = None
     """Percent; None = the driver does not say."""
 

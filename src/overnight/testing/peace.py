@@ -90,7 +90,7 @@ def _unfinished(it: Simulation) -> list[str]:
     projection = it.inspector.projection
     open_runs = [run for run, life in projection.runs.items() if life.state in OPEN_RUN]
     going = [f"{run} is {_why(it, run)}" for run in open_runs if _why(it, run) not in LEGITIMATE_WAITS]
-    held = [f"{device} is held by {attempt}" for device, attempt in projection.holders.items()]
+    held = [f"{device} is held by {attempts}" for device, attempts in projection.holders.items()]
     return going + held
 
 

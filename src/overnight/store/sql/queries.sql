@@ -634,3 +634,21 @@ SELECT 1 FROM marks WHERE attempt_id = :attempt_id AND kind = :kind;
 -- Every attempt of a campaign, those of a run oldest first.
 SELECT a.run_id, a.id, a.target, a.folder, a.reason, a.devices, a.started_at, a.ended_at
 FROM runs r CROSS JOIN attempts a WHERE r.campaign_id = :campaign_id AND a.run_id = r.id ORDER BY r.seq, a.number;
+
+-- name: queue_jobs
+-- Runs of a campaign with their newest attempts.
+SELECT r.id, r.name, r.sweep_id, r.state, r.reason, r.detail, r.config, r.attempts, r.rung, r.not_before, r.ended_at,
+  a.devices, a.pid, a.code, a.signal, a.started_at, a.ended_at
+FROM runs r LEFT JOIN attempts a ON a.fence = r.fence AND a.run_id = r.id
+WHERE r.campaign_id = :campaign_id ORDER BY r.seq;
+
+-- name: queue_waits
+-- What the waiting runs of a campaign wait for, run by run.
+SELECT r.id, d.name, d.state FROM runs r JOIN run_needs n ON n.run_id = r.id JOIN runs d ON d.id = n.needs_id
+WHERE r.campaign_id = :campaign_id AND r.state = 'waiting' AND d.state <> 'succeeded' ORDER BY r.seq, d.seq;
+
+-- name: queue_links
+-- Which sweeps of a campaign need which, as a whole or run by run.
+SELECT s.id, n.needs_id FROM sweeps s JOIN sweep_needs n ON n.sweep_id = s.id WHERE s.campaign_id = :campaign_id
+UNION SELECT r.sweep_id, d.sweep_id FROM runs r JOIN run_needs n ON n.run_id = r.id JOIN runs d ON d.id = n.needs_id
+WHERE r.campaign_id = :campaign_id;

@@ -20,16 +20,14 @@ def offers(
     target: str,
     slots: int,
     threshold_mib: int = THRESHOLD_MIB,
-    ours: Mapping[str, frozenset[int]],
+    owners: Mapping[int, str],
 ) -> list[Offer]:
-    """Every GPU of the reading, then `slots` CPU slots. `ours`: GPU UUID -> pids of our attempts that hold it, all
-    processes of their trees.
-    """
-    gpus = [offer(gpu, target, threshold_mib, ours.get(gpu.uuid, frozenset())) for gpu in reading.gpus]
+    """Every GPU of the reading, then `slots` CPU slots. `owners`: pid -> attempt of ours whose process it is."""
+    gpus = [offer(gpu, target, threshold_mib, owners) for gpu in reading.gpus]
     return gpus + [slot(target, position) for position in range(slots)]
 
 
-def offer(gpu: Gpu, target: str, threshold_mib: int, ours: frozenset[int]) -> Offer:
+def offer(gpu: Gpu, target: str, threshold_mib: int, owners: Mapping[int, str]) -> Offer:
     """One GPU as a device. Unknown memory is 0 MiB, so that it fits no run that asks for an amount."""
     return Offer(
         id=f"{target}/{gpu.uuid}",
@@ -38,9 +36,25 @@ def offer(gpu: Gpu, target: str, threshold_mib: int, ours: frozenset[int]) -> Of
         uuid=gpu.uuid,
         name=gpu.name,
         memory_mib=gpu.memory_total_mib or 0,
-        busy=None if gpu.fault else used_by_others(gpu, threshold_mib, ours),
+        busy=None if gpu.fault else used_by_others(gpu, threshold_mib, owners),
         fault=gpu.fault,
+        used_mib=gpu.memory_used_mib,
+        strangers=any(process.pid not in owners for process in gpu.processes or ()),
+        ours=use_of_ours(gpu, owners),
+        utilisation=gpu.utilisation,
     )
+
+
+def use_of_ours(gpu: Gpu, owners: Mapping[int, str]) -> dict[str, int]:
+    """Attempt -> MiB of all its processes on a GPU; 0 where the driver does not tell of one of them."""
+    found: dict[str, list[int | None]] = {}
+    for process in gpu.processes or ():
+        if process.pid in owners:
+            found.setdefault(owners[process.pid], []).append(process.memory_mib)
+    return {
+        attempt: sum(mib for mib in each if mib is not None) if None not in each else 0
+        for attempt, each in found.items()
+    }
 
 
 def slot(target: str, position: int) -> Offer:
@@ -57,16 +71,16 @@ def slot(target: str, position: int) -> Offer:
     )
 
 
-def used_by_others(gpu: Gpu, threshold_mib: int, ours: frozenset[int]) -> str | None:
+def used_by_others(gpu: Gpu, threshold_mib: int, owners: Mapping[int, str]) -> str | None:
     """A sentence on who uses it although it is not us; None = nobody. Without figures the list of processes decides,
     and without that list only our own leases do.
     """
-    foreign = [process for process in gpu.processes or () if process.pid not in ours]
+    foreign = [process for process in gpu.processes or () if process.pid not in owners]
     if foreign:
         return f"in use by {sentence(foreign)}, not ours"
     used = gpu.memory_used_mib
-    # while we hold it, memory cannot tell who took it: a share of it may not be listed under any pid
-    if not ours and used is not None and used > threshold_mib:
+    # while we are there, memory cannot tell who took it: a share of it may not be listed under any pid
+    if not gpu.processes and used is not None and used > threshold_mib:
         return f"{used} MiB of its memory are in use (free means at most {threshold_mib} MiB) by no process of ours"
     return None
 

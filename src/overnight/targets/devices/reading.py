@@ -72,6 +72,11 @@ class Reading:
     gpus: tuple[Gpu, ...]
     diagnosis: tuple[str, ...]
 
+    @property
+    def pids(self) -> list[int]:
+        """Every process on any of them."""
+        return [process.pid for gpu in self.gpus for process in gpu.processes or ()]
+
     def gpu(self, uuid: str) -> Gpu | None:
         """The GPU with this UUID, if it was ever seen."""
         return next((gpu for gpu in self.gpus if gpu.uuid == uuid), None)
