@@ -64,8 +64,11 @@ class Desk:
             number = runs.get(session, run.id).attempts + 1
             devices = [device] if device else []
             assert runs.claim(session, run.id, number, target="here", folder="/f", devices=devices), "not queued"
-            move(session, ATTEMPT, f"{run.id}.{number}", "confirm", fence=runs.get(session, run.id).fence, pid=1)
-            return f"{run.id}.{number}"
+            attempt, fence = f"{run.id}.{number}", runs.get(session, run.id).fence
+            move(session, ATTEMPT, attempt, "confirm", fence=fence, pid=1)
+            seen = {"started_at": session.now, "now": session.now, "pid": 1, "boot_id": "boot"}
+            session.rows("attempt_started", id=attempt, fence=fence, **seen)
+            return attempt
 
         return self.store.write(SYSTEM, work)
 

@@ -23,6 +23,7 @@ ROUTES: tuple[Route, ...] = (
     Route("list_campaigns", "GET", "/v1/campaigns", "Campaigns, newest first."),
     Route("list_runs", "GET", "/v1/runs", "Runs, newest first."),
     Route("status", "GET", "/v1/status", "Devices, live runs, active campaigns."),
+    Route("queue", "GET", "/v1/campaigns/{id}/queue", "A campaign as the experiment queue shows it."),
     Route("show", "GET", "/v1/things/{id}", "A campaign, sweep or run, whole."),
     Route("log", "GET", "/v1/runs/{id}/log", "Part of a run's log."),
     Route("events", "GET", "/v1/events", "Events after a cursor, with a bounded wait."),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from overnight.service import findings, look, retrying, steer, submit
+from overnight.service import findings, look, queue_view, retrying, steer, submit
 from overnight.service import requests as ask
 from overnight.service.context import Context
 from overnight.service.routes import ROUTES
@@ -38,6 +38,7 @@ _WORK: dict[str, tuple[type[ask.Request], Callable[[Context, Any], View]]] = {
     "list_campaigns": (ask.Page, look.list_campaigns),
     "list_runs": (ask.RunPage, look.list_runs),
     "status": (ask.Nothing, look.status),
+    "queue": (ask.One, queue_view.queue),
     "show": (ask.One, look.show),
     "log": (ask.LogRange, look.log),
     "events": (ask.EventRange, look.events),

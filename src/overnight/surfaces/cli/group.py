@@ -21,7 +21,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("submit", "submit", "Submit a campaign file and return."),
     ("up", "up", "Serve: carry runs out until stopped."),
     ("ls", "ls", "List campaigns and runs."),
-    ("status", "status", "What goes on now: devices, live runs, active campaigns."),
+    ("status", "status", "What goes on now, or how the queue of a campaign stands."),
     ("show", "show", "One campaign, sweep or run, whole."),
     ("logs", "logs", "What a run has written."),
     ("events", "events", "What happened, in order."),

@@ -19,11 +19,12 @@ PIPE_COLUMNS = 10_000
 """Width of a table that is not for a terminal: nothing is cut or wrapped there."""
 
 COLOURS = {
-    "succeeded": "green", "healthy": "green", "ok": "green", "exited": "green",
+    "succeeded": "green", "completed": "green", "healthy": "green", "ok": "green", "exited": "green",
     "running": "cyan", "launching": "cyan", "active": "cyan",
-    "failed": "red", "blocked": "red", "fail": "red", "quarantined": "red", "lost": "red", "refused": "red",
-    "cancelled": "yellow", "cancelling": "yellow", "stopping": "yellow", "delayed": "yellow", "warn": "yellow",
-    "unknown": "yellow", "paused": "yellow",
+    "failed": "red", "stuck": "red", "blocked": "red", "fail": "red", "quarantined": "red", "lost": "red",
+    "refused": "red",
+    "cancelled": "yellow", "canceled": "yellow", "cancelling": "yellow", "stopping": "yellow", "delayed": "yellow",
+    "failed_oom": "yellow", "warn": "yellow", "unknown": "yellow", "paused": "yellow",
 }  # fmt: skip
 """State or verdict -> colour; the word itself always stands there too."""
 

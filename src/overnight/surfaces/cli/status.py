@@ -12,20 +12,26 @@ if TYPE_CHECKING:
     from overnight.surfaces.cli.doors import Doors
 
 SHOWN = 50
-"""Live runs that are listed for people; programs get all of them."""
+"""Live runs, or jobs that have not ended well, that are listed for people; programs get all of them."""
 
 
-@click.command("status", short_help="What goes on now: devices, live runs, active campaigns.")
+@click.command("status", short_help="What goes on now, or how the queue of a campaign stands.")
+@click.argument("campaign", metavar="[CAMPAIGN]", required=False)
 @json_option
 @click.pass_obj
-def command(doors: Doors, as_json: bool) -> int:
-    """What goes on now: devices and who holds them, live runs, active campaigns."""
+def command(doors: Doors, campaign: str | None, as_json: bool) -> int:
+    """What goes on now: devices and who holds them, live runs, active campaigns.
+
+    With a campaign: its queue, job by job. Nothing is changed by looking.
+    """
     from overnight.surfaces.cli import reach, screen
 
     with reach.reach(doors) as reached:
-        answer = reached.caller.call("status")
+        answer = reached.caller.call("queue", id=campaign) if campaign is not None else reached.caller.call("status")
     if as_json:
         screen.print_json({**answer, "served": reached.served})
+    elif campaign is not None:
+        _tell_queue(answer["queue"])
     else:
         _tell(answer, served=reached.served)
     return 0
@@ -59,3 +65,34 @@ def _since(now: float, started: float | None) -> str:
     from overnight.surfaces.cli import screen
 
     return "" if started is None else screen.length(max(0.0, now - started))
+
+
+def _tell_queue(queue: dict[str, Any]) -> None:
+    from overnight.surfaces.cli import screen
+
+    print(_line(queue["counts"]))
+    phases = [(it["name"], screen.state(it["status"]), ", ".join(it["depends_on"])) for it in queue["phases"]]
+    screen.print_table(("phase", "status", "after"), phases, title="Phases")
+    open_jobs = [job for job in queue["jobs"] if job["status"] != "completed"]
+    listed = [
+        (job["id"], job["phase"], screen.state(job["status"]), job["attempts"], _about(job))
+        for job in open_jobs[:SHOWN]
+    ]
+    screen.print_table(("job", "phase", "status", "attempts", "because"), listed, title="Jobs", right=(3,))
+    if len(open_jobs) > SHOWN:
+        print(f"and {len(open_jobs) - SHOWN} more (all of them: --json)")
+
+
+def _line(counts: dict[str, Any]) -> str:
+    """`3 done / 1 running / 2 pending / 1 stuck, 4 min 05 s left`."""
+    from overnight.surfaces.cli import screen
+
+    numbers = [(counts["completed"], "done"), (counts["running"], "running")]
+    numbers.append((counts["pending"] + counts["failed_oom"], "pending"))
+    numbers += [(counts[word], word) for word in ("blocked", "stuck", "canceled") if counts[word]]
+    left = f", about {screen.length(counts['eta_seconds'])} left" if counts["eta_seconds"] else ""
+    return " / ".join(f"{number} {word}" for number, word in numbers) + left
+
+
+def _about(job: dict[str, Any]) -> str:
+    return ": ".join(text for text in (job["error_class"], job["error"], job["reason"]) if text)
