@@ -77,7 +77,7 @@ def test_the_jobs_line_counts_runs_that_recovered_from_lack_of_memory_once() -> 
         after(run("f", state="failed", reason="vram_oom"), "vram_oom", "vram_oom", "vram_oom"),
     ]
     answer = told(material([sweep("s", runs)]))
-    assert answer["jobs_line"] == "Jobs: 3 completed, 2 OOM-retried then completed, 1 stuck"
+    assert answer["jobs_line"] == "3 completed, 2 OOM-retried then completed, 1 stuck"
     assert answer["phases"][0]["oom_retries"] == 1 + 2 + 2
     assert answer["retried_attempts"] == 1 + 2 + 1 + 2
 
@@ -85,7 +85,7 @@ def test_the_jobs_line_counts_runs_that_recovered_from_lack_of_memory_once() -> 
 def test_the_jobs_line_names_blocked_canceled_and_open_runs_where_there_are_some() -> None:
     runs = [run("a", state="blocked"), run("b", state="cancelled"), run("c", state="running"), run("d", state="queued")]
     line = summarise(material([sweep("s", runs)])).jobs_line
-    assert line == ("Jobs: 0 completed, 0 OOM-retried then completed, 0 stuck, 1 blocked, 1 canceled, 2 not over")
+    assert line == ("0 completed, 0 OOM-retried then completed, 0 stuck, 1 blocked, 1 canceled, 2 not over")
 
 
 def test_sweeps_of_one_phase_are_one_line() -> None:
@@ -118,7 +118,7 @@ def test_skipped_runs_count_as_completed_and_are_said() -> None:
     runs = [run("a", reason="skipped", attempts=0), run("b", reason="skipped", attempts=0), run("c")]
     summary = summarise(material([sweep("s", runs)]))
     assert summary.headline == "3 runs: 3 succeeded (2 skipped: their outputs were there), in 1 min 00 s."
-    assert summary.jobs_line.startswith("Jobs: 3 completed")
+    assert summary.jobs_line.startswith("3 completed")
 
 
 def replicates(width: int, values: list[float]) -> list[RunMaterial]:
@@ -149,6 +149,7 @@ def test_tables_json_and_documents_mark_a_changed_configuration() -> None:
     cells = told(given)["results"][0]["cells"]
     assert [cell["changed"] for cell in cells] == [{}, {"batch": {"written": 64, "used": 32}}, {}]
     for document in (markdown(summarise(given)), html(summarise(given))):
+        assert "Jobs: 3 completed" in document
         assert "with batch=32 instead of 64" in document
 
 

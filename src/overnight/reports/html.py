@@ -38,7 +38,7 @@ def _body(summary: Summary) -> Iterator[str]:
     yield f"<header><p class=over>{escape(_times(summary))}</p><h1>{escape(visible(summary.name))}</h1></header>"
     yield _winner(summary)
     yield f"<dl class=tiles>{''.join(_tile(*tile) for tile in _tiles(summary))}</dl>"
-    yield f"<p class=note>{escape(summary.jobs_line)}</p>"
+    yield f"<p class=note>Jobs: {escape(summary.jobs_line)}</p>"
     picture = plot(summary)
     if picture:
         caption = "Mean and standard deviation over replicates; faint points are single runs."

@@ -78,7 +78,7 @@ def _facts(summary: Summary) -> str:
         f"Campaign: {code(summary.id)} ({escaped(visible(summary.state))})",
         f"Goal: {goal}",
         f"Started: {moment(summary.started_at)}; ended: {moment(summary.settled_at)}",
-        escaped(summary.jobs_line),
+        f"Jobs: {escaped(summary.jobs_line)}",
         *(escaped(fact[0].upper() + fact[1:]) for fact in summary.facts),
         f"Runs that left numbers: {summary.reported} of {summary.counts['total']}",
     ]

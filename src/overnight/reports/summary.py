@@ -67,13 +67,15 @@ class Summary:
 
     @property
     def jobs_line(self) -> str:
-        """`Jobs: 39 completed, 2 OOM-retried then completed, 1 stuck`; blocked, canceled and open ones where there are
-        some. The first number is without the second."""
+        """`39 completed, 2 OOM-retried then completed, 1 stuck`; blocked, canceled and open ones where there are some.
+
+        The first number is without the second, so that all of them add up to the number of runs.
+        """
         done = self.counts["succeeded"] - self.memory_recovered
         said = [f"{done} completed", f"{self.memory_recovered} OOM-retried then completed"]
         said.append(f"{self.counts['failed']} stuck")
         more = {"blocked": self.counts["blocked"], "canceled": self.counts["cancelled"], "not over": self.still_open}
-        return f"Jobs: {', '.join([*said, *(f'{number} {word}' for word, number in more.items() if number)])}"
+        return ", ".join([*said, *(f"{number} {word}" for word, number in more.items() if number)])
 
     @property
     def facts(self) -> tuple[str, ...]:

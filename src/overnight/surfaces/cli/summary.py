@@ -78,7 +78,7 @@ def tell(answer: dict[str, Any], tables: list[dict[str, Any]]) -> None:
 
     print(f"\ncampaign {screen.clean(answer['campaign']['name'])} {answer['campaign']['id']}")
     print(screen.clean(answer["headline"]))
-    print(screen.clean("; ".join([answer["jobs_line"], *answer["facts"]])))
+    print(screen.clean("; ".join([f"Jobs: {answer['jobs_line']}", *answer["facts"]])))
     if answer["winner"]:
         print(screen.clean(answer["winner"]["sentence"]))
     for table in tables:
