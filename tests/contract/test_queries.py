@@ -22,7 +22,7 @@ NUMBERS = frozenset({
     "after", "before", "change", "code", "created_at", "ended_at", "failures", "fence", "floor", "interruptions",
     "limit", "memory_mib", "mono", "not_before", "now", "number", "observed_at", "pid", "position", "priority",
     "seen_at", "seen_since", "seq", "signal", "started_at", "token", "wall", "failed_since",
-    "used_mib", "strangers", "rung", "skip", "met", "part", "mib", "since",
+    "used_mib", "strangers", "rung", "skip", "met", "next_at", "part", "mib", "since",
 })  # fmt: skip
 SPECIAL: dict[str, Any] = {
     "states": '["queued"]',
@@ -34,7 +34,7 @@ SPECIAL: dict[str, Any] = {
 }
 NULLABLE = frozenset({
     "attempt_started", "attempt_ended", "attempt_sent", "run_judged", "device_upsert", "device_diagnosis",
-    "sweep_insert", "result_insert",
+    "sweep_insert", "result_insert", "alert_failed",
 })  # fmt: skip
 NEVER_NULL = frozenset({
     "id", "name", "fence", "kind", "target", "position", "memory_mib", "now", "failures", "interruptions", "priority",

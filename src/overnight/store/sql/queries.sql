@@ -652,3 +652,103 @@ WHERE r.campaign_id = :campaign_id AND r.state = 'waiting' AND d.state <> 'succe
 SELECT s.id, n.needs_id FROM sweeps s JOIN sweep_needs n ON n.sweep_id = s.id WHERE s.campaign_id = :campaign_id
 UNION SELECT r.sweep_id, d.sweep_id FROM runs r JOIN run_needs n ON n.run_id = r.id JOIN runs d ON d.id = n.needs_id
 WHERE r.campaign_id = :campaign_id;
+
+-- name: run_judging
+-- What the end of an attempt is weighed against.
+SELECT state, sweep_id, campaign_id, failures, interruptions, rung, hint, name, config FROM runs WHERE id = :id;
+
+-- name: attempt_before
+-- How one earlier attempt of a run ended.
+SELECT reason, signature, ended_at - started_at FROM attempts WHERE run_id = :run_id AND number = :number;
+
+-- name: attempts_killed
+SELECT count(*) FROM attempts WHERE run_id = :run_id AND number < :before AND reason = 'killed';
+
+-- name: failures_of_sweep
+-- How the failed runs of a sweep ended; asked for when exactly `limit` have failed and none has succeeded.
+SELECT r.reason, a.signature FROM runs r JOIN attempts a ON a.run_id = r.id AND a.fence = r.fence
+WHERE r.sweep_id = :sweep_id AND r.state = 'failed' ORDER BY r.seq LIMIT :limit;
+
+-- name: seconds_of_others
+-- How long the runs took that succeeded among the first few of a sweep: a sample, whatever the size of the sweep.
+SELECT a.ended_at - a.started_at FROM
+  (SELECT id, fence, state FROM runs WHERE sweep_id = :sweep_id ORDER BY seq LIMIT :among) r
+JOIN attempts a ON a.run_id = r.id AND a.fence = r.fence
+WHERE r.state = 'succeeded' AND r.id <> :run_id AND a.started_at IS NOT NULL;
+
+-- name: campaign_update
+UPDATE campaigns SET digest = :digest, path = :path, source = :source, settings = :settings WHERE id = :id;
+
+-- name: sweep_settings_put
+-- The most attempts that any version of the settings allowed are kept.
+UPDATE sweeps SET settings = :settings, most_attempts = CASE WHEN coalesce(most_attempts, 0) < CAST(:most AS BIGINT)
+  THEN CAST(:most AS BIGINT) ELSE most_attempts END WHERE id = :id;
+
+-- name: attempts_keep_settings
+-- What live attempts of a sweep were started with, before its settings are changed.
+UPDATE attempts SET settings = :settings WHERE settings IS NULL AND state IN ('launching', 'running', 'stopping')
+  AND run_id IN (SELECT id FROM runs WHERE sweep_id = :sweep_id AND state IN ('running', 'cancelling'));
+
+-- name: attempt_settings
+SELECT settings FROM attempts WHERE id = :id;
+
+-- name: sweep_need_drop
+DELETE FROM sweep_needs WHERE sweep_id = :sweep_id AND needs_id = :needs_id;
+
+-- name: sweep_need_add
+INSERT INTO sweep_needs (sweep_id, needs_id, since) VALUES (:sweep_id, :needs_id, :since);
+
+-- name: run_need_drop
+DELETE FROM run_needs WHERE run_id = :run_id AND needs_id = :needs_id;
+
+-- name: run_need_add
+INSERT INTO run_needs (run_id, needs_id, since) VALUES (:run_id, :needs_id, :since);
+
+-- name: conditions_drop
+DELETE FROM conditions WHERE run_id = :run_id;
+
+-- name: outputs_drop
+DELETE FROM outputs WHERE run_id = :run_id;
+
+-- name: run_replaced
+-- A pending run gets another configuration and is judged anew.
+UPDATE runs SET config = :config, reason = NULL, detail = NULL, failures = 0, interruptions = 0, not_before = NULL,
+  rung = 0, hint = NULL WHERE id = :id;
+
+-- name: runs_known
+-- Runs of a campaign that its file has, for all that is known; of equal names the newest comes last.
+SELECT id, name, sweep_id, state, config FROM runs
+WHERE campaign_id = :campaign_id AND coalesce(reason, '') <> 'removed' ORDER BY seq;
+
+-- name: needs_known
+-- Which runs of a campaign need which: id, id and name of what is needed.
+SELECT r.id, d.id, d.name FROM runs r JOIN run_needs n ON n.run_id = r.id JOIN runs d ON d.id = n.needs_id
+WHERE r.campaign_id = :campaign_id;
+
+-- name: alerts_waiting
+-- What people are still to be told, oldest first; requests for an analysis are another matter.
+SELECT seq, kind, subject, campaign_id, title, detail, at, tries, next_at, failure, sent_at
+FROM alerts INDEXED BY alerts_due WHERE next_at IS NOT NULL AND kind <> :other ORDER BY seq LIMIT :limit;
+
+-- name: alerts_waiting_of_kind
+SELECT seq, kind, subject, campaign_id, title, detail, at, tries, next_at, failure, sent_at
+FROM alerts INDEXED BY alerts_due WHERE next_at IS NOT NULL AND kind = :kind ORDER BY seq LIMIT :limit;
+
+-- name: alerts_latest
+SELECT seq, kind, subject, campaign_id, title, detail, at, tries, next_at, failure, sent_at
+FROM alerts WHERE seq < :before ORDER BY seq DESC LIMIT :limit;
+
+-- name: alerts_of_campaign
+SELECT seq, kind, subject, campaign_id, title, detail, at, tries, next_at, failure, sent_at
+FROM alerts WHERE campaign_id = :campaign_id AND seq < :before ORDER BY seq DESC LIMIT :limit;
+
+-- name: alert_sent
+UPDATE alerts SET sent_at = :now, next_at = NULL, failure = NULL, tries = tries + 1 WHERE seq = :seq;
+
+-- name: alert_failed
+-- next_at NULL: it is given up.
+UPDATE alerts SET next_at = :next_at, failure = :failure, tries = tries + 1 WHERE seq = :seq;
+
+-- name: alert_unwanted
+-- Nobody is to be told.
+UPDATE alerts SET sent_at = at, next_at = NULL WHERE seq = :seq;
