@@ -8,30 +8,36 @@ from dataclasses import dataclass
 
 from overnight.domain.plan import CampaignPlan
 from overnight.manifest.document import MAX_BYTES, Node, TableNode, Unreadable, kind
-from overnight.manifest.findings import Findings, TooManyProblems
+from overnight.manifest.findings import Findings, TooManyProblems, listing
 from overnight.manifest.json_document import NotJson, read_json
 from overnight.manifest.native import read_native
+from overnight.manifest.queue import read_queue
 
-Reader = Callable[[TableNode, str, Findings], CampaignPlan | None]
+
+@dataclass(frozen=True)
+class Source:
+    """What a reader may know beside the document: the folder of the file, absolute, and its text."""
+
+    directory: str
+    text: str
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """A kind of file: the keys that only it has, all of them at the top, and how it is read."""
+    """A kind of file: the keys of which it has at least one at the top, and how it is read."""
 
     name: str
     keys: tuple[str, ...]
-    read: Reader | None
+    read: Callable[[TableNode, Source, Findings], CampaignPlan | None]
 
 
 DIALECTS = (
-    Dialect("a native campaign file", ("sweeps",), read_native),
-    Dialect("an experiment queue (jobs)", ("jobs",), None),
-    Dialect("an experiment queue (phases)", ("phases",), None),
-    Dialect("an experiment queue (grid)", ("grid", "template"), None),
-    Dialect("a W&B sweep", ("method", "parameters"), None),
+    Dialect("a native campaign file", ("sweeps", "campaign"), lambda t, s, f: read_native(t, s.directory, f)),
+    Dialect(
+        "an experiment queue", ("jobs", "phases", "grid", "template"), lambda t, s, f: read_queue(t, s.directory, f)
+    ),
 )
-"""The first whose keys are all there reads the file; a file that none fits is taken for a native one."""
+"""The first of whose keys one is there reads the file."""
 
 
 def load(text: str, path: str, directory: str) -> CampaignPlan:
@@ -45,7 +51,7 @@ def load(text: str, path: str, directory: str) -> CampaignPlan:
     plan = None
     try:
         root = _document(text, findings)
-        plan = _read(root, directory, findings)
+        plan = _read(root, Source(directory, text), findings)
     except Unreadable as problem:
         with contextlib.suppress(TooManyProblems):
             findings.add("(file)", problem.line, problem.message)
@@ -71,15 +77,14 @@ def _document(text: str, findings: Findings) -> Node | None:
     return read_yaml(text, findings)
 
 
-def _read(root: Node | None, directory: str, findings: Findings) -> CampaignPlan | None:
+def _read(root: Node | None, source: Source, findings: Findings) -> CampaignPlan | None:
     if not isinstance(root, TableNode):
         found = "the file is empty" if root is None else f"the file is {kind(root)}"
         findings.add("(file)", 1, f"{found}: a campaign file is a mapping with `campaign` and `sweeps`")
         return None
-    dialect = next((one for one in DIALECTS if all(root.get(key) for key in one.keys)), DIALECTS[0])
-    if dialect.read is None:
-        entry = root.get(dialect.keys[0])
-        message = f"this is {dialect.name}, which cannot be read yet: write it with `campaign` and `sweeps`"
-        findings.add(dialect.keys[0], entry.line if entry else 1, message)
+    dialect = next((one for one in DIALECTS if any(root.get(key) for key in one.keys)), None)
+    if dialect is None:
+        known = "; ".join(f"{one.name} has {listing([f'`{key}`' for key in one.keys])}" for one in DIALECTS)
+        findings.add("(file)", root.line, f"this is no kind of file that is known here. {known}")
         return None
-    return dialect.read(root, directory, findings)
+    return dialect.read(root, source, findings)

@@ -26,6 +26,7 @@ from overnight.manifest.document import (
 )
 from overnight.manifest.findings import Findings, quoted
 from overnight.manifest.scalars import joined_surrogates, plain_value
+from overnight.manifest.yaml_scanner import TemplateScanner
 
 _CORE = "tag:yaml.org,2002:"
 _MERGE = "<<"
@@ -40,7 +41,9 @@ def read_yaml(text: str, findings: Findings) -> Node | None:
 
 def _events(text: str) -> Iterator[Any]:
     """Events of the text; everything that the scanner can raise becomes Unreadable with a line."""
-    events = YAML(typ="safe", pure=True).parse(text)
+    reader = YAML(typ="safe", pure=True)
+    reader.Scanner = TemplateScanner
+    events = reader.parse(text)
     try:
         yield from events
     except MarkedYAMLError as error:
