@@ -70,6 +70,7 @@ PARTS: Mapping[str, Part] = {
         lambda: importlib.util.find_spec("ensurepip") is not None,
         ("python3-venv",),
     ),
+    "podman": Part("jobs in containers", programs("podman", "runc"), ("podman", "runc", "conmon")),
     "root": Part("namespaces, mounts and foreign users", is_root, otherwise="run as root"),
     "cgroup": Part("limits and kills of whole trees", has_cgroup, otherwise="run where control groups are writable"),
 }

@@ -24,14 +24,17 @@ fail() {
 }
 """
 
-_VENV = f"""\
-{_FAIL}
+_VENV = (
+    _FAIL
+    + """\
 [ -x "$1/bin/python" ] || fail "there is no virtual environment at $1"
 VIRTUAL_ENV=$1; PATH=$1/bin:$PATH; export VIRTUAL_ENV PATH; unset PYTHONHOME; shift; exec "$@"
 """
+)
 
-_UV = f"""\
-{_FAIL}
+_UV = (
+    _FAIL
+    + """\
 overnight_uv=$(command -v uv) || for overnight_uv in "$HOME/.local/bin/uv" "$HOME/.cargo/bin/uv" ""; do
   [ -x "$overnight_uv" ] && break
 done
@@ -43,30 +46,32 @@ VIRTUAL_ENV=$("$overnight_uv" run --project "$1" $overnight_frozen -- python -c 
   || fail "uv could not prepare the environment of $1; its own words are above"
 PATH=$VIRTUAL_ENV/bin:$PATH; export VIRTUAL_ENV PATH; shift; exec "$@"
 """
+)
 """uv prepares the environment, exactly as its lock says where there is one; then it is activated like any other, so
 that no process of uv stands between the job and whoever wants to know how it ended."""
 
 _BASH_OR_SH = 'if command -v bash > /dev/null; then exec bash -c "$@"; fi; exec /bin/sh -c "$@"'
 """What packages run when their environment is activated is often written for bash."""
 
-_CONDA = f"""\
-{_FAIL}
-find_conda() {{
+_CONDA = (
+    _FAIL
+    + """\
+find_conda() {
   for overnight_base in "$HOME/anaconda3" "$HOME/miniconda3" "$HOME/miniforge3" /opt/anaconda3 /opt/miniconda3 \\
 /opt/miniforge3 /usr/local/anaconda3 /opt/homebrew/anaconda3; do
     if [ -x "$overnight_base/bin/conda" ]; then printf '%s\\n' "$overnight_base/bin/conda"; return; fi
   done
   command -v conda
-}}
-activate() {{
+}
+activate() {
   overnight_environment=$1
-  overnight_hook=${{2:-${{ARIS_CONDA_HOOK:-$(find_conda)}}}}
+  overnight_hook=${2:-${ARIS_CONDA_HOOK:-$(find_conda)}}
   set --
   case $overnight_hook in
     '') fail "conda was not found: neither where it is usually installed nor on PATH" ;;
     eval[[:space:]]*) ;;
     *)
-      case $overnight_hook in '~/'*) overnight_hook=$HOME/${{overnight_hook#??}} ;; esac
+      case $overnight_hook in '~/'*) overnight_hook=$HOME/${overnight_hook#??} ;; esac
       [ -x "$overnight_hook" ] || fail "there is no conda program at $overnight_hook"
       overnight_shell=posix; [ -z "$BASH_VERSION" ] || overnight_shell=bash
       overnight_hook=$("$overnight_hook" "shell.$overnight_shell" hook) || fail "conda could not tell its hook"
@@ -75,14 +80,16 @@ activate() {{
   eval "$overnight_hook" || fail "the conda hook failed"
   conda activate "$overnight_environment" && [ -n "$CONDA_PREFIX" ] \\
     || fail "the conda environment $overnight_environment could not be activated"
-}}
+}
 unset CONDA_PREFIX CONDA_SHLVL
 activate "$1" "$2"
 shift 2; exec "$@"
 """
+)
 
-_CONTAINER = f"""\
-{_FAIL}
+_CONTAINER = (
+    _FAIL
+    + """\
 overnight_image=$1 overnight_gpus=$2 overnight_name=$3 overnight_names=$4 overnight_mounts=$5 overnight_patience=$6
 shift 6
 for overnight_engine in apptainer singularity podman docker ""; do
@@ -111,7 +118,11 @@ else
   [ -z "$overnight_gpus" ] || set -- --device nvidia.com/gpu=all "$@"
   [ "$(id -u)" = 0 ] || set -- --userns keep-id "$@"
 fi
-trap '"$overnight_engine" stop --time "$overnight_patience" "$overnight_name" > /dev/null 2>&1' TERM
+end() {
+  "$overnight_engine" stop --time "$overnight_patience" "$overnight_name"
+  "$overnight_engine" rm --force "$overnight_name"
+}
+trap 'end > /dev/null 2>&1' TERM
 "$overnight_engine" run --rm --name "$overnight_name" --workdir "$PWD" "$@" &
 while :; do
   wait $!; overnight_code=$?
@@ -120,6 +131,7 @@ done
 [ "$overnight_code" != 125 ] || fail "the image $overnight_image cannot be started; the engine's own words are above"
 exit "$overnight_code"
 """
+)
 """Apptainer's containers are children of the job. Those of podman become so when their starter ends; those of Docker
 belong to its daemon, so that only this script can end them: it asks for it as soon as the job is told to end. Variables
 are handed over by name: their values appear in no argument. 125 is the engine's own exit code."""
@@ -127,7 +139,7 @@ are handed over by name: their values appear in no argument. 125 is the engine's
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OURS = ("OVERNIGHT_RUN_ID", "OVERNIGHT_RUN_DIR", "OVERNIGHT_FENCE", "OVERNIGHT_ATTEMPT", "OVERNIGHT_RUNNER")
 """What the runner adds to every job's variables."""
-_PATIENCE_MARGIN = 1.0
+_PATIENCE_MARGIN = 2.0
 """Seconds by which a container engine kills before the runner would: it must still be there to do it."""
 
 
