@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from overnight.domain.errors import InvalidFile
 from overnight.domain.plan import CampaignPlan
 from overnight.manifest import dump, load, load_path, plan_from
+from overnight.manifest.write import native_text
+from overnight.manifest.write.native import without_lines
 
 KEYS = st.sampled_from(
     [
@@ -63,6 +66,16 @@ KEYS = st.sampled_from(
         "method",
         "parameters",
         "template",
+        "runs",
+        "oom",
+        "requires",
+        "secrets",
+        "phase",
+        "barrier",
+        "target",
+        "smaller",
+        "changed",
+        "analyze",
     ]
 )
 TEXTS = st.sampled_from(
@@ -75,6 +88,73 @@ VALUES = st.recursive(
 )
 AXIS = st.lists(SCALARS, min_size=1, max_size=3) | SCALARS
 PARAMETERS = st.dictionaries(st.sampled_from(["x", "a", "b", "seed"]), AXIS, min_size=1, max_size=3)
+DURATIONS = st.sampled_from([None, 0, 1, 0.1, 90, "45m", "2h", "1.5d"]) | st.floats(0, 1e6)
+SETTINGS: dict[str, st.SearchStrategy[Any]] = {
+    "workdir": st.sampled_from([".", "/w", "~/w", "a b"]),
+    "environment": st.sampled_from(
+        ["plain", {"venv": ".venv"}, {"conda": "c", "hook": "eval it"}, {"uv": "."}, {"container": "image:1"}]
+    ),
+    "resources": st.fixed_dictionaries(
+        {"gpus": st.integers(0, 2)},
+        optional={
+            "slots": st.integers(0, 3),
+            "gpu_memory": st.just("1GB"),
+            "devices": st.lists(st.integers(0, 3), max_size=2),
+            "free_below": st.just("500MB"),
+            "share": st.integers(1, 3),
+            "or_cpu": st.booleans(),
+        },
+    ),
+    "retry": st.integers(1, 3)
+    | st.fixed_dictionaries(
+        {"attempts": st.integers(1, 3)},
+        optional={
+            "delay": DURATIONS,
+            "factor": st.floats(1, 9),
+            "longest": DURATIONS,
+            "only": st.just("memory"),
+        },
+    ),
+    **dict.fromkeys(("time_limit", "grace", "estimate", "stale_after", "hang", "precondition_wait"), DURATIONS),
+    "breaker": st.none() | st.integers(1, 9),
+    "skip_if_done": st.booleans(),
+    "target": st.sampled_from(["here", "box", "me@box"]),
+    "priority": st.integers(-2, 2),
+    "secrets": st.dictionaries(
+        st.sampled_from(["A", "T"]), st.sampled_from(["env:A", "file:/a b", "oops"]), max_size=2
+    ),
+}
+RUN = st.fixed_dictionaries(
+    {"name": st.sampled_from(["r1", "r2", "r3", "r4", "r=5"]), "command": TEXTS | st.lists(TEXTS, max_size=3)},
+    optional={
+        "outputs": st.lists(TEXTS, max_size=2),
+        "parameters": st.dictionaries(st.sampled_from(["x", "a.b", "é"]), SCALARS, max_size=2),
+        "env": st.dictionaries(st.sampled_from(["A", "B"]), TEXTS, max_size=2),
+        "requires": st.lists(TEXTS, max_size=2),
+        "skip_if_done": st.booleans(),
+        "time_limit": DURATIONS,
+        "estimate": DURATIONS,
+        "stale_after": DURATIONS,
+        "needs": st.lists(st.sampled_from(["r1", "r2", "r3"]), max_size=2),
+        "smaller": st.lists(
+            st.fixed_dictionaries(
+                {"changed": st.dictionaries(st.just("x"), SCALARS, min_size=1), "command": TEXTS},
+                optional={"env": st.dictionaries(st.just("A"), TEXTS)},
+            ),
+            max_size=2,
+        ),
+    },
+)
+PLACE: dict[str, st.SearchStrategy[Any]] = {"phase": st.just("p"), "barrier": st.just("settle"), "parallel": st.just(2)}
+LISTED = st.fixed_dictionaries(
+    {"runs": st.lists(RUN, min_size=1, max_size=3, unique_by=lambda run: str(run["name"]))},
+    optional={
+        **SETTINGS,
+        **PLACE,
+        "env": st.dictionaries(st.sampled_from(["B", "C"]), st.just("v"), max_size=2),
+        "needs": st.sampled_from(["a", ["b"], {"a": ["x"]}]),
+    },
+)
 SWEEP = st.fixed_dictionaries(
     {"command": TEXTS | st.lists(TEXTS, max_size=3)},
     optional={
@@ -88,11 +168,26 @@ SWEEP = st.fixed_dictionaries(
         "env": st.dictionaries(st.sampled_from(["A", "B"]), TEXTS, max_size=2),
         "vars": st.dictionaries(st.sampled_from(["x", "v"]), TEXTS, max_size=2),
         "replicates": st.lists(st.sampled_from(["x", "seed"]), max_size=2),
+        "requires": st.lists(TEXTS, max_size=2),
+        "oom": st.fixed_dictionaries(
+            {"smaller": st.lists(st.dictionaries(st.sampled_from(["x", "seed"]), SCALARS, min_size=1), max_size=3)}
+        ),
+        **SETTINGS,
+        **PLACE,
     },
 )
 CAMPAIGN = st.fixed_dictionaries(
-    {"campaign": st.just("c"), "sweeps": st.dictionaries(st.sampled_from(["a", "b", "s"]), SWEEP, min_size=1)},
-    optional={"vars": st.dictionaries(KEYS, SCALARS, max_size=2), "env": st.dictionaries(KEYS, TEXTS, max_size=2)},
+    {
+        "campaign": st.just("c"),
+        "sweeps": st.dictionaries(st.sampled_from(["a", "b", "s", "s~2"]), SWEEP | LISTED, min_size=1),
+    },
+    optional={
+        **SETTINGS,
+        "analyze": st.booleans(),
+        "limits": st.fixed_dictionaries({}, optional={"parallel": st.integers(1, 3), "wall": DURATIONS}),
+        "vars": st.dictionaries(KEYS, SCALARS, max_size=2),
+        "env": st.dictionaries(KEYS, TEXTS, max_size=2),
+    },
 )
 FULL = """\
 campaign: c
@@ -107,14 +202,19 @@ sweeps:
 """
 
 
+def without_all_lines(plan: CampaignPlan) -> CampaignPlan:
+    return replace(plan, sweeps=tuple(without_lines(sweep) for sweep in plan.sweeps))
+
+
 def judged(text: str) -> CampaignPlan | None:
-    """The plan, or None when the text is refused with reasons; a plan is stored and read back unchanged."""
+    """The plan, or None when the text is refused with reasons; a plan survives being stored and written."""
     try:
         plan = load(text, "f", "/base")
     except InvalidFile as error:
         refusal = error
     else:
         assert plan_from(json.loads(json.dumps(dump(plan)))) == plan
+        assert without_all_lines(load(native_text(plan), "g", "/elsewhere")) == without_all_lines(plan)
         names = [cell.name for sweep in plan.sweeps for cell in sweep.cells]
         assert len(names) == len(set(names)) == plan.cells > 0
         return plan

@@ -133,6 +133,11 @@ def written_for_all(templates: CellTemplates, findings: Findings) -> dict[str, s
     return _written_env(templates, _values(templates, variables, ParameterSet({}, 0)), findings)
 
 
+def legal_name(text: str) -> str:
+    """A text with `_` for every character that names of cells cannot have."""
+    return _FOREIGN.sub("_", text)
+
+
 def _words(command: str | tuple[str, ...]) -> tuple[str, ...]:
     return (command,) if isinstance(command, str) else command
 
@@ -210,7 +215,7 @@ def _name(
     else:
         raw = templates.name.template.final(values)
         place, line = templates.name.source.place, templates.name.source.line
-    name = _FOREIGN.sub("_", raw)
+    name = legal_name(raw)
     if CELL_NAME.fullmatch(name) is None:
         findings.add(
             place,
