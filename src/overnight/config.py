@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from overnight.domain.alerts import DEFAULT_KINDS, AlertKind
 from overnight.domain.errors import Problem, Refused
+from overnight.domain.room import Reserve
 
 DEFAULT_PORT = 3111
+LONGEST_LIMIT = 86_400.0
+"""Longest time limit of the analysis hook: a day, in seconds."""
+
+_LENGTH = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([smhd])")
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,35 @@ class LocalSettings:
     """A GPU with more memory in use by others than this is not free."""
     log_cap_mib: int = 256
     """Largest log of one attempt; of a longer one the start and the end are kept."""
+    disk_reserve_mib: int = 256
+    """Nothing new starts with less free where it writes (or than 5 % of a small file system); 0 = no reserve."""
+    inode_reserve: int = 1000
+    """The same for the number of files."""
+
+    @property
+    def reserve(self) -> Reserve:
+        """The two together."""
+        return Reserve(self.disk_reserve_mib * 1024**2, self.inode_reserve)
+
+
+@dataclass(frozen=True)
+class NotifySettings:
+    """`[notify]`: who is told what while nobody looks."""
+
+    urls: tuple[str, ...] = field(default=(), repr=False)
+    """Addresses as Apprise writes them, or `env:NAME`, `file:PATH` of one. They hold tokens: shown nowhere."""
+    on: tuple[str, ...] = DEFAULT_KINDS
+    """Kinds of alerts that are told."""
+
+
+@dataclass(frozen=True)
+class AnalysisSettings:
+    """`[analysis]`: what is run when a campaign that asks for it is over."""
+
+    command: tuple[str, ...] = ()
+    """Argument vector; empty = none."""
+    time_limit: float = 600.0
+    """Seconds."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +72,8 @@ class Configuration:
     """The server to talk to, when the environment names one."""
     token: str | None
     local: LocalSettings = field(default_factory=LocalSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
+    analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
 
     @property
     def token_file(self) -> Path:
@@ -50,32 +89,78 @@ class Configuration:
 def load(environment: Mapping[str, str]) -> Configuration:
     """Read the environment and the home's `config.toml`; raises Refused naming file, key and remedy."""
     home = Path(environment.get("OVERNIGHT_HOME") or "~/.overnight").expanduser().absolute()
+    document = _document(home / "config.toml")
     return Configuration(
         home=home,
         database_url=environment.get("OVERNIGHT_DATABASE_URL") or f"sqlite:///{home}/overnight.db",
         url=environment.get("OVERNIGHT_URL") or None,
         token=environment.get("OVERNIGHT_TOKEN") or None,
-        local=_local(home / "config.toml"),
+        local=LocalSettings(**document.get("local", {})),
+        notify=NotifySettings(**{name: tuple(listed) for name, listed in document.get("notify", {}).items()}),
+        analysis=_analysis(**document.get("analysis", {})),
     )
 
 
-def _local(path: Path) -> LocalSettings:
+def _analysis(command: list[str] | None = None, time_limit: Any = AnalysisSettings.time_limit) -> AnalysisSettings:
+    return AnalysisSettings(tuple(command or ()), seconds_of(time_limit) or AnalysisSettings.time_limit)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """What the file says, checked; Refused lists everything that is wrong with it."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return LocalSettings()
+        return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise Refused(f"{path} cannot be read: {error}", place=str(path), next_step="Correct the file.") from error
-    problems = [*_unknown(document, {"local"}, ""), *_check_local(document.get("local", {}))]
+    checks = {"local": _check_local, "notify": _check_notify, "analysis": _check_analysis}
+    problems = _unknown(document, set(checks), "")
+    for name, check in checks.items():
+        table = document.get(name, {})
+        problems += check(table) if isinstance(table, dict) else [Problem(name, f"must be a table: write [{name}]")]
     if problems:
         text = "; ".join(f"{problem.place}: {problem.message}" for problem in problems)
         raise Refused(f"{path}: {text}", place=str(path), next_step="Correct the file.")
-    return LocalSettings(**document.get("local", {}))
+    return document
 
 
-def _check_local(table: Any) -> list[Problem]:
-    if not isinstance(table, dict):
-        return [Problem("local", "must be a table, written as [local]")]
+def seconds_of(value: Any) -> float | None:
+    """A length of time: a number of seconds, or `90s`, `45m`, `2h`, `1d`; None for anything else."""
+    match = _LENGTH.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match:
+        return float(match[1]) * _UNITS[match[2]]
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _check_notify(table: Mapping[str, Any]) -> list[Problem]:
+    """No message says what stands in `urls`: tokens are part of them."""
+    problems = _unknown(table, {"urls", "on"}, "notify.")
+    problems += [
+        Problem(f"notify.{name}", "must be a list of texts, none of them empty")
+        for name in ("urls", "on")
+        if not _texts(table.get(name, []))
+    ]
+    for kind in table["on"] if _texts(table.get("on")) else ():
+        if kind not in list(AlertKind):
+            problems.append(Problem("notify.on", f"{kind!r} is no kind of alert; known are {', '.join(AlertKind)}"))
+    return problems
+
+
+def _check_analysis(table: Mapping[str, Any]) -> list[Problem]:
+    problems = _unknown(table, {"command", "time_limit"}, "analysis.")
+    if not _texts(table.get("command")) or not table["command"]:
+        problems.append(Problem("analysis.command", 'must be a list of texts: ["python", "analyze.py"]'))
+    limit = seconds_of(table.get("time_limit", 1.0))
+    if limit is None or not 0 < limit <= LONGEST_LIMIT:
+        problems.append(Problem("analysis.time_limit", "must be a length of time of at most a day: 90, 45m, 2h"))
+    return problems if table else []
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(it, str) and it and "\0" not in it for it in value)
+
+
+def _check_local(table: Mapping[str, Any]) -> list[Problem]:
     known = {entry.name for entry in fields(LocalSettings)}
     problems = _unknown(table, known, "local.")
     for name in known & table.keys():
