@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from overnight.daemon import loop, orphans, placing, sessions, settle
+from overnight.daemon import judging, loop, orphans, placing, sessions, settle
 from overnight.daemon.loop import Loop
 from overnight.domain.nouns import Attempt
 from overnight.planner import judge, place
@@ -119,16 +119,16 @@ def _(patch: Patch) -> None:
                 settle._settle_one(session, attempt, fact, done)
         return done
 
-    true_judge = settle._judge
+    true_judge = settle.judge
 
-    def judged(session: Session, attempt: Attempt, fact: Any, outcome: Any) -> Any:
-        newest = session.rows("run_get", id=attempt.run_id)[0][-1]
-        return true_judge(session, replace(attempt, fence=newest), fact, outcome)
+    def judged(session: Session, attempt: Attempt, *rest: Any) -> Any:
+        newest = session.rows("run_get", id=attempt.run_id)[0][17]
+        return true_judge(session, replace(attempt, fence=newest), *rest)
 
     patch.setattr(runs, "end_attempt", end)
     patch.setattr(Loop, "_carry_out", carry_out)
     patch.setattr(loop, "settle", accept)
-    patch.setattr(settle, "_judge", judged)
+    patch.setattr(settle, "judge", judged)
 
 
 @defect("after an older record was restored, tokens begin where that record ends")
@@ -206,7 +206,7 @@ def _(patch: Patch) -> None:
 def _(patch: Patch) -> None:
     true = judge.verdict_of
     patch.setattr(
-        settle, "verdict_of", lambda o, retry, standing, now: true(o, replace(retry, attempts=99), standing, now)
+        judging, "verdict_of", lambda o, retry, standing, now: true(o, replace(retry, attempts=99), standing, now)
     )
 
 
@@ -218,13 +218,13 @@ def _(patch: Patch) -> None:
 @defect("exit 0 is success even if an output is missing")
 def _(patch: Patch) -> None:
     true = judge.outcome_of
-    patch.setattr(settle, "outcome_of", lambda record, _: true(record, ()))
+    patch.setattr(settle, "outcome_of", lambda record, proof: true(record, replace(proof, missing=())))
 
 
 @defect("a run that was killed by a signal counts as a success")
 def _(patch: Patch) -> None:
     true = judge.outcome_of
-    patch.setattr(settle, "outcome_of", lambda record, missing: true({**record, "signal": None, "code": 0}, missing))
+    patch.setattr(settle, "outcome_of", lambda record, proof: true({**record, "signal": None, "code": 0}, proof))
 
 
 @defect("runs whose back-off is over are not woken")

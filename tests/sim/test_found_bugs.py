@@ -11,19 +11,17 @@ import pytest
 
 from overnight.daemon import orphans
 from overnight.daemon.world import Place, World
-from overnight.domain.nouns import Device
 from overnight.domain.plan import Need
 from overnight.domain.states import RUN
-from overnight.planner import explain
-from overnight.planner.judge import back_off
 from overnight.planner.fit import FreeDevice
+from overnight.planner.judge import back_off
 from overnight.planner.place import PATIENCE, Head, Lane, Snapshot, place
 from overnight.service import consequences
 from overnight.service.context import Context
 from overnight.store import campaigns, runs
 from overnight.store.base import SYSTEM, Session
 from overnight.store.moves import move
-from overnight.targets.base import Dead, Evidence, Launch, Refused, Unknown
+from overnight.targets.base import Dead, Launch, Refused, Unknown
 from overnight.targets.files import LocalFiles
 from overnight.targets.local import LocalTarget, _understood
 from overnight.testing.actors import perform
@@ -58,11 +56,6 @@ def test_a_run_that_fits_when_others_end_still_keeps_what_is_free() -> None:
     cards = tuple(FreeDevice(f"here/GPU-{it}", "gpu", it, 80_000, "a card") for it in range(3))
     lanes = (lane("large", 3, 0.0), lane("small", 1, 0.0))
     assert place(Snapshot(lanes, cards[:1], cards), PATIENCE + 1) == ()
-
-
-def test_devices_of_two_targets_are_not_added_up() -> None:
-    devices = [Device(f"{t}/slot0", t, "slot", 0, None, "slot", 0, "healthy", None, None, 0.0) for t in ("a", "b")]
-    assert len(explain._of_the_largest(devices)) == 1
 
 
 def test_a_clock_that_was_set_back_does_not_make_a_delayed_run_wait_for_years(record: Record) -> None:
@@ -168,4 +161,4 @@ def test_simulations_have_a_fast_folder_or_the_usual_one() -> None:
 def test_a_job_that_makes_its_log_a_link_does_not_end_the_loop(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "log")
     found = LocalFiles().evidence(str(tmp_path), "/", ["a\0b"], {"log": {"size": 5}})
-    assert found == Evidence({}, ("a\0b",))
+    assert (found.metrics, found.missing) == ({}, ("a\0b",))

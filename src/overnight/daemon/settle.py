@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from overnight.daemon.judging import judge
 from overnight.daemon.launches import Claimed, launch_names, outputs_of
 from overnight.daemon.world import World
 from overnight.domain.nouns import Attempt
 from overnight.domain.reasons import Reason
-from overnight.domain.states import ATTEMPT, LIVE_ATTEMPT, RUN
-from overnight.planner.judge import Outcome, Standing, outcome_of, verdict_of
+from overnight.domain.room import Reserve, is_low
+from overnight.domain.states import ATTEMPT, LIVE_ATTEMPT
+from overnight.planner.judge import Outcome, Proof, outcome_of
 from overnight.service.consequences import EndedRun
-from overnight.store import campaigns, rows, runs
+from overnight.store import families, runs
 from overnight.store.base import Session
 from overnight.store.moves import move
 from overnight.targets.base import Absent, Alive, Dead, Ended, Evidence, News, Refused
 
 NO_EVIDENCE = Evidence({}, ())
+NOTHING_LEFT = Reserve(bytes=1024**2, inodes=1)
+"""Where less is left than this, nothing can be written any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +75,27 @@ def _settle_one(session: Session, attempt: Attempt, fact: Fact, done: Settled) -
     if isinstance(seen, Alive):
         _confirm(session, attempt, seen)
     elif isinstance(seen, Ended):
-        _end(session, attempt, fact, "exit", outcome_of(seen.record, fact.evidence.missing), done)
+        _end(session, attempt, fact, "exit", _outcome(session, attempt, seen, fact.evidence), done)
     elif isinstance(seen, Dead):
         _end(session, attempt, fact, "lose", Outcome(Reason.INTERRUPTED, seen.proof), done)
     elif isinstance(seen, Refused):
         _end(session, attempt, fact, "refuse", Outcome(Reason.START_FAILED, seen.why), done)
     elif isinstance(seen, Absent):
         _absent(session, attempt, fact, done)
+
+
+def _outcome(session: Session, attempt: Attempt, seen: Ended, evidence: Evidence) -> Outcome:
+    proof = Proof(
+        missing=evidence.missing,
+        clues=evidence.clues,
+        signature=evidence.signature,
+        environment=evidence.environment,
+        rooms_full=any(is_low(room, NOTHING_LEFT) for room in evidence.rooms),
+    )
+    outcome = outcome_of(seen.record, proof)
+    if outcome.reason is Reason.VRAM_OOM and families.was_packed(session, attempt.id):
+        return replace(outcome, reason=Reason.NEIGHBOUR_OOM, detail=f"on a shared GPU, {outcome.detail}")
+    return outcome
 
 
 def _confirm(session: Session, attempt: Attempt, seen: Alive) -> None:
@@ -121,6 +140,7 @@ def _end(session: Session, attempt: Attempt, fact: Fact, transition: str, outcom
             "started_at": known.get("started_at"),
             "ended_at": known.get("ended_at"),
             "record": record,
+            "signature": outcome.signature,
         },
     )
     if not accepted:
@@ -130,39 +150,16 @@ def _end(session: Session, attempt: Attempt, fact: Fact, transition: str, outcom
         done.gpus = True
     else:
         runs.release_leases(session, attempt)
-    ended = _judge(session, attempt, fact, outcome)
-    if ended:
-        done.ended.append(ended)
+    families.learn(session, attempt, outcome.reason)
+    done.ended += judge(session, attempt, outcome, _seconds(attempt, known), fact.evidence.metrics)
+
+
+def _seconds(attempt: Attempt, record: Mapping[str, Any]) -> float | None:
+    """How long an attempt took, by the clock of its host."""
+    started, ended = record.get("started_at") or attempt.started_at, record.get("ended_at")
+    return None if started is None or ended is None else max(0.0, float(ended) - float(started))
 
 
 def _is_gpu(device: str) -> bool:
     """Slots are free when the processes are gone; GPUs only after a look at their memory (R12)."""
     return "/slot" not in device
-
-
-def _judge(session: Session, attempt: Attempt, fact: Fact, outcome: Outcome) -> EndedRun | None:
-    row = session.row("run_standing", id=attempt.run_id)
-    if row is None:
-        return None
-    state, sweep_id, campaign_id, failures, interruptions = row
-    retry = campaigns.get_sweep(session, sweep_id).settings.retry
-    verdict = verdict_of(outcome, retry, Standing(failures, interruptions, state == "cancelling"), session.now)
-    payload = {"reason": verdict.reason, "attempt": attempt.id}
-    if not move(session, RUN, attempt.run_id, verdict.transition, fence=attempt.fence, **payload):
-        return None
-    target = RUN.arrow(verdict.transition).target
-    session.rows(
-        "run_judged",
-        id=attempt.run_id,
-        reason=verdict.reason,
-        detail=verdict.detail,
-        failures=verdict.failures,
-        interruptions=verdict.interruptions,
-        not_before=verdict.not_before,
-        rung=verdict.rung,
-        hint=rows.encode(verdict.hint) if verdict.hint else None,
-        ended_at=session.now if target in RUN.terminal else None,
-    )
-    if fact.evidence.metrics:
-        runs.keep_results(session, attempt.run_id, fact.evidence.metrics)
-    return EndedRun(attempt.run_id, sweep_id, campaign_id, target)

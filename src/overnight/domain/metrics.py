@@ -1,4 +1,5 @@
-"""Numbers that a run reports without any SDK: JSON lines, a final `---` block of `key: value` lines, a `results.json`.
+"""Numbers that a run reports without any SDK: JSON lines, a final `---` block of `key: value` lines, a `results.json`,
+outputs that are JSON or CSV.
 
 Everything here is hostile text: it is parsed within bounds, never executed, and what is not a number is left out.
 NaN and
@@ -7,6 +8,7 @@ the infinities are numbers.
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -35,6 +37,23 @@ def from_log(text: str) -> dict[str, float]:
 def from_results(text: str) -> dict[str, float]:
     """Numeric top-level keys of a `results.json`; nothing when it is not a JSON object."""
     return _bounded(_numbers(_parsed(text)))
+
+
+def from_csv(head: str, tail: str) -> dict[str, float]:
+    """Numeric columns of the last row of a CSV, of which the beginning and the end are given (they may overlap)."""
+    names = _row(next((line for line in head.splitlines() if line.strip()), ""))
+    values = _row(next((line for line in reversed(tail.splitlines()) if line.strip()), ""))
+    if len(names) != len(values):
+        return {}
+    pairs = ((name.strip(), value.strip()) for name, value in zip(names, values, strict=True))
+    return _bounded({name: float(value) for name, value in pairs if _acceptable(name) and _NUMBER.fullmatch(value)})
+
+
+def _row(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:
+        return []
 
 
 def series(lines: Iterable[str]) -> dict[str, list[tuple[float, float]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class Reason(StrEnum):
@@ -79,8 +80,52 @@ class Mark(StrEnum):
     """Ended well with a number that is not finite."""
 
 
-RETRIED = frozenset({Reason.NONZERO_EXIT, Reason.KILLED, Reason.HOST_OOM, Reason.MISSING_OUTPUT})
-"""Reasons that the retry policy of a sweep applies to. A time limit or a failed start would only repeat itself."""
+class Remedy(StrEnum):
+    """What becomes of a run whose attempt ended for a reason."""
+
+    AGAIN = "again"
+    """Tried again later, as often as its retry policy says."""
+    ONCE = "once"
+    """The same, but only after the first such end of the run."""
+    LADDER = "ladder"
+    """The same, away from the device where it ran out; afterwards with the declared smaller settings."""
+    REQUEUE = "requeue"
+    """Queued again at once: not its fault, so the policy does not count it; at most `INTERRUPTIONS_ALLOWED` times."""
+    NEVER = "never"
+    """It would only repeat itself."""
+
+
+REMEDIES = MappingProxyType(
+    {
+        Reason.NONZERO_EXIT: Remedy.AGAIN,
+        Reason.MISSING_OUTPUT: Remedy.AGAIN,
+        Reason.HANG: Remedy.AGAIN,
+        Reason.SHM: Remedy.AGAIN,
+        Reason.TRANSIENT: Remedy.AGAIN,
+        Reason.HOST_OOM: Remedy.AGAIN,
+        Reason.KILLED: Remedy.ONCE,
+        Reason.VRAM_OOM: Remedy.LADDER,
+        Reason.NEIGHBOUR_OOM: Remedy.REQUEUE,
+        Reason.PREEMPTED: Remedy.REQUEUE,
+        Reason.INTERRUPTED: Remedy.REQUEUE,
+        Reason.HARDWARE: Remedy.REQUEUE,
+        Reason.DISK_FULL: Remedy.REQUEUE,
+    }
+)
+"""The remedy of each reason; reasons that are not listed are never tried again."""
+
+MEMORY_REMEDIES = MappingProxyType(
+    {
+        Reason.HOST_OOM: Remedy.AGAIN,
+        Reason.VRAM_OOM: Remedy.LADDER,
+        Reason.NEIGHBOUR_OOM: Remedy.LADDER,
+        Reason.PREEMPTED: Remedy.REQUEUE,
+        Reason.INTERRUPTED: Remedy.REQUEUE,
+        Reason.HARDWARE: Remedy.REQUEUE,
+        Reason.DISK_FULL: Remedy.REQUEUE,
+    }
+)
+"""The same for sweeps of which only a lack of memory is tried again (`Retry.only_memory`)."""
 
 INTERRUPTIONS_ALLOWED = 3
 """How often a run is started again because its host or runner was lost; its retry policy does not count these."""

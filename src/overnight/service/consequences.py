@@ -6,14 +6,14 @@ undone. Both take the same steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from overnight.domain.reasons import Reason
 from overnight.domain.states import CAMPAIGN, FINAL_RUN, SWEEP
 from overnight.planner.judge import back_off
 from overnight.planner.waves import Standing, campaign_end, standing
-from overnight.store import campaigns
+from overnight.store import campaigns, marks
 from overnight.store.base import Session
 from overnight.store.moves import move, move_runs
 
@@ -189,3 +189,11 @@ def end_campaign(session: Session, campaign_id: str) -> None:
     transition = campaign_end(counts)
     if transition and move(session, CAMPAIGN, campaign_id, transition, counts=counts):
         session.rows("campaign_settled_at", id=campaign_id, now=session.now)
+        _tell_end(session, campaign_id, counts)
+
+
+def _tell_end(session: Session, campaign_id: str, counts: Mapping[str, int]) -> None:
+    campaign = campaigns.get(session, campaign_id)
+    detail = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+    subject, title = f"{campaign_id}:{session.now:.3f}", f"{campaign.name}: {campaign.state}"
+    marks.alert(session, "settled", subject, campaign_id=campaign_id, title=title, detail=detail)

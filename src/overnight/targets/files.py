@@ -5,19 +5,30 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from overnight.domain import metrics
+from overnight.domain.clues import read_log
 from overnight.targets.base import Evidence, Progress, Room
 
 TAIL_BYTES = 256 * 1024
 """How much of a log's end is searched for final numbers."""
 LARGEST_RESULTS = 16 * 1024 * 1024
 """Bytes of a `results.json` that is still read."""
+LARGEST_COMPLAINT = 64 * 1024
+"""Bytes of the text about an environment that is still read."""
+ENVIRONMENT_FAILED = "environment_failed"
+"""File in an attempt's folder that the launch leaves when the environment could not be activated: why."""
+PIECE_BYTES = 1024 * 1024
+"""Bytes of a log that are read at once."""
+END_BYTES = 64 * 1024
+"""Bytes of the beginning and of the end of a CSV that are read: its header and its last row."""
+MOST_OUTPUTS = 20
+"""Files of one declared output whose numbers are read."""
 LOOKED_AT = 1_000
 """Files that one look for progress goes through."""
 CLOCK_GRAIN = 0.05
@@ -29,10 +40,25 @@ class LocalFiles:
     """The files of this machine, read as hostile data."""
 
     def evidence(self, folder: str, workdir: str, outputs: Sequence[str], record: Mapping[str, Any]) -> Evidence:
-        """See `Files.evidence`."""
+        """See `Files.evidence`; the log is read as a whole, which takes about 1 s per 50 MB."""
         since = float(record.get("started_at") or 0.0) - CLOCK_GRAIN
-        missing = tuple(output for output in outputs if not is_fresh(os.path.join(workdir, output), since))
-        return Evidence(self._metrics(folder, record), missing)
+        paths = [os.path.join(workdir, output) for output in outputs]
+        missing = tuple(output for output, path in zip(outputs, paths, strict=True) if not is_fresh(path, since))
+        numbers = self._metrics(folder, record, [path for path in paths if is_fresh(path, since)], since)
+        if record.get("code") == 0:
+            return Evidence(numbers, missing, rooms=(self.room(workdir),) if missing else ())
+        reading = read_log(self._pieces(folder), record.get("code"))
+        environment = read_bounded(os.path.join(folder, ENVIRONMENT_FAILED), LARGEST_COMPLAINT) or None
+        rooms = (self.room(workdir), self.room(folder))
+        return Evidence(numbers, missing, reading.clues, reading.signature, environment, rooms)
+
+    def _pieces(self, folder: str) -> Iterator[bytes]:
+        offset = 0
+        while True:
+            data, offset = self.log(folder, offset, PIECE_BYTES)
+            if not data:
+                return
+            yield data
 
     def missing(self, workdir: str, paths: Sequence[str]) -> list[str]:
         """See `Files.missing`."""
@@ -51,8 +77,8 @@ class LocalFiles:
             found = os.statvfs(place)
         except OSError:
             return Room(str(place), None, None)
-        inodes = found.f_favail if found.f_files else None
-        return Room(str(place), found.f_bavail * found.f_frsize, inodes)
+        inodes, most = (found.f_favail, found.f_files) if found.f_files else (None, None)
+        return Room(str(place), found.f_bavail * found.f_frsize, inodes, found.f_blocks * found.f_frsize, most)
 
     def progress(self, folder: str, workdir: str, outputs: Sequence[str]) -> Progress:
         """See `Files.progress`; looks at no more than the folder itself and the outputs."""
@@ -88,13 +114,47 @@ class LocalFiles:
             return b"", 0
         return data, start + len(data)
 
-    def _metrics(self, folder: str, record: Mapping[str, Any]) -> dict[str, float]:
+    def _metrics(
+        self, folder: str, record: Mapping[str, Any], outputs: Sequence[str], since: float
+    ) -> dict[str, float]:
+        """Final numbers: of the log, above them those of declared outputs, above all those of `results.json`."""
         found: dict[str, float] = {}
         if (record.get("log") or {}).get("size"):
             tail, _ = self.log(folder, -TAIL_BYTES, TAIL_BYTES)
             found.update(metrics.from_log(tail.decode("utf-8", errors="replace")))
+        for pattern in outputs:
+            for path in islice(_named(pattern), MOST_OUTPUTS):
+                if _is_fresh_file(Path(path), since):
+                    found.update(numbers_in(path))
         found.update(metrics.from_results(read_bounded(os.path.join(folder, "results.json"), LARGEST_RESULTS)))
-        return found
+        return dict(islice(found.items(), metrics.MOST_METRICS))
+
+
+def numbers_in(path: str) -> dict[str, float]:
+    """Numbers of one output: the numeric keys of a JSON object, the last row of a CSV; nothing of any other file."""
+    kind = os.path.splitext(path)[1].lower()
+    if kind == ".json":
+        return metrics.from_results(read_bounded(path, LARGEST_RESULTS, follow=True))
+    if kind == ".csv":
+        return metrics.from_csv(*_both_ends(path))
+    return {}
+
+
+def _both_ends(path: str) -> tuple[str, str]:
+    """The first and the last bytes of a file as text; ("", "") when it cannot be read."""
+    try:
+        with open_regular(path, follow=True) as file:
+            head = file.read(END_BYTES)
+            file.seek(max(0, os.fstat(file.fileno()).st_size - END_BYTES))
+            tail = file.read(END_BYTES)
+    except (OSError, ValueError):
+        return "", ""
+    return head.decode("utf-8", errors="replace"), tail.decode("utf-8", errors="replace")
+
+
+def _named(pattern: str) -> Iterator[str]:
+    """What a path or glob names, perhaps nothing."""
+    return glob.iglob(pattern, recursive=True) if glob.has_magic(pattern) else iter([pattern])
 
 
 def _is_there(pattern: str) -> bool:
@@ -106,7 +166,7 @@ def _is_there(pattern: str) -> bool:
 def _changes(pattern: str) -> list[float]:
     """When the files that a path or glob names were last changed; at most `LOOKED_AT`."""
     found: list[float] = []
-    for path in islice(glob.iglob(pattern, recursive=True) if glob.has_magic(pattern) else [pattern], LOOKED_AT):
+    for path in islice(_named(pattern), LOOKED_AT):
         with suppress(OSError, ValueError):
             found.append(os.stat(path).st_mtime)
     return found
@@ -121,19 +181,20 @@ def _gap(folder: str) -> tuple[int, int]:
     return start, end
 
 
-def open_regular(path: str) -> Any:
-    """Open a regular file for reading, never following a link nor waiting on a pipe; OSError otherwise."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+def open_regular(path: str, *, follow: bool = False) -> Any:
+    """Open a regular file for reading, never waiting on a pipe, nor following a link unless told; OSError otherwise."""
+    links = 0 if follow else os.O_NOFOLLOW
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | links)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise FileNotFoundError(path)
     return os.fdopen(descriptor, "rb")
 
 
-def read_bounded(path: str, most: int) -> str:
+def read_bounded(path: str, most: int, *, follow: bool = False) -> str:
     """The text of a file of at most `most` bytes; "" when it is missing, larger, or no regular file."""
     try:
-        with open_regular(path) as file:
+        with open_regular(path, follow=follow) as file:
             data = file.read(most + 1)
     except OSError:
         return ""
@@ -143,8 +204,7 @@ def read_bounded(path: str, most: int) -> str:
 def is_fresh(pattern: str, since: float) -> bool:
     """Whether a path or glob names at least one regular, not empty file that changed at or after `since` (wall
     seconds)."""
-    paths = glob.glob(pattern, recursive=True) if glob.has_magic(pattern) else [pattern]
-    return any(_is_fresh_file(Path(path), since) for path in paths)
+    return any(_is_fresh_file(Path(path), since) for path in _named(pattern))
 
 
 def _is_fresh_file(path: Path, since: float) -> bool:

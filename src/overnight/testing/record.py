@@ -12,6 +12,7 @@ from overnight.store.base import SYSTEM, Session, Store
 from overnight.testing.clock import FakeClock
 
 TABLES = (
+    "alerts", "holds", "marks", "peaks", "families", "conditions", "outputs",
     "answers", "results", "leases", "devices", "attempts", "tallies", "run_needs", "runs", "sweep_needs", "sweeps",
     "campaigns", "events",
 )  # fmt: skip
