@@ -103,7 +103,15 @@ def _start(configuration: Configuration, lock: HomeLock, broken: Callable[[str],
     runs_folder.mkdir(mode=0o700, exist_ok=True)
     rng = system_random()
     spot = Place(target, files, runs_folder, configuration.local.log_cap_mib * 1024 * 1024)
-    loop = Loop(World(store, {target.name: spot}, clock, rng))
+    world = World(
+        store,
+        {target.name: spot},
+        clock,
+        rng,
+        home=lambda: files.room(str(configuration.home)),
+        reserve=configuration.local.reserve,
+    )
+    loop = Loop(world)
     target.wake = loop.wake
     stop = threading.Event()
     thread = threading.Thread(target=_guarded, args=(loop, stop, broken), name="loop", daemon=True)

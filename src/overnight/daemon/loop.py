@@ -6,11 +6,12 @@ anywhere is a turn that ended early; the next one, of the next server, finds the
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from overnight.daemon import devices, orphans
+from overnight.daemon import conditions, devices, orphans, room
 from overnight.daemon.launches import Claimed, launch_of
 from overnight.daemon.placing import claimed_again, place_runs
 from overnight.daemon.settle import Fact, Settled, gather, settle
@@ -22,6 +23,7 @@ from overnight.service import consequences
 from overnight.store import runs
 from overnight.store.base import SYSTEM, Session
 from overnight.targets.base import Handle, Launch, News, Offer, Refused, Target, Unknown
+from overnight.targets.secrets import read_secrets
 
 OBSERVE_SECONDS = 20.0
 """How often every live attempt is asked about although nobody told anything: a safety net, not the way news travels."""
@@ -45,6 +47,18 @@ class Due:
     stop: float = 0.0
     survey: float = 0.0
     devices: float = 0.0
+    conditions: float = 0.0
+    room: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a turn saw before its transaction; None = it was not time to look."""
+
+    facts: Sequence[Fact]
+    offers: Mapping[str, list[Offer]]
+    files: conditions.Look | None
+    rooms: room.Look | None
 
 
 @dataclass(slots=True)
@@ -65,6 +79,10 @@ class Loop:
     _steered: bool = True
     _next_wake: float = 0.0
     """When the first back-off ends, in wall seconds."""
+    _looked_up_to: int = 0
+    """The last run whose files were looked at, while more wait than one turn looks at."""
+    _held: bool = False
+    """Whether a disk is full: then it is looked at again although nothing happens."""
 
     def wake(self, *, steered: bool = False) -> None:
         """Look again now. `steered`: an actor changed something (submit, cancel, pause …)."""
@@ -97,8 +115,8 @@ class Loop:
         facts = gather(self.world, self.claims, self._listen(now))
         steered, self._steered = self._steered, False
         if facts or steered or self._is_due(now):
-            offers = self._look_at_devices(now)
-            decided = self.world.store.write(SYSTEM, lambda session: self._decide(session, facts, offers, now))
+            sight = self._look(facts, now)
+            decided = self.world.store.write(SYSTEM, lambda session: self._decide(session, sight, now, steered=steered))
             self._carry_out(*decided)
         if steered or now >= self.due.stop:
             self._order_stops()
@@ -106,7 +124,8 @@ class Loop:
         return self._pause()
 
     def _is_due(self, now: float) -> bool:
-        return now >= self.due.survey or now >= self.due.devices or self._next_wake <= self.world.clock.wall()
+        due = min(self.due.survey, self.due.devices, self.due.conditions, self.due.room if self._held else now + 1)
+        return now >= due or self._next_wake <= self.world.clock.wall()
 
     def _listen(self, now: float) -> list[News]:
         """What targets told by themselves, and what they answer when they were reconnected or it is time to ask."""
@@ -147,6 +166,13 @@ class Loop:
                 self.claims[attempt.id] = claimed_again(session, self.world, attempt)
         return live
 
+    def _look(self, facts: Sequence[Fact], now: float) -> Sight:
+        """Everything outside the record that decides, as far as it is time to look."""
+        offers = self._look_at_devices(now)
+        files = conditions.look(self.world, self._looked_up_to) if now >= self.due.conditions else None
+        rooms = room.look(self.world) if now >= self.due.room else None
+        return Sight(facts, offers, files, rooms)
+
     def _look_at_devices(self, now: float) -> dict[str, list[Offer]]:
         if now < self.due.devices:
             return {}
@@ -154,14 +180,13 @@ class Loop:
         self.due.devices = now + devices.interval(self.world, offers)
         return offers
 
-    def _decide(
-        self, session: Session, facts: Sequence[Fact], offers: Mapping[str, list[Offer]], now: float
-    ) -> tuple[Settled, list[Claimed]]:
+    def _decide(self, session: Session, sight: Sight, now: float, *, steered: bool) -> tuple[Settled, list[Claimed]]:
         """Everything that one turn writes, in one transaction."""
-        settled = settle(session, facts)
+        self._take_in_files(session, sight.files, now)
+        settled = settle(session, sight.facts)
         if settled.gpus:
             self.due.devices = now
-        for name, offered in offers.items():
+        for name, offered in sight.offers.items():
             devices.note(session, name, offered)
         consequences.follow(session, settled.ended)
         if now >= self.due.survey:
@@ -169,9 +194,27 @@ class Loop:
             self.due.survey = now + SURVEY_SECONDS
         if self._next_wake <= session.now:
             consequences.wake_due(session)
+        self._take_in_rooms(session, sight.rooms, now)
         claimed = place_runs(session, self.world)
+        if steered or settled.ended:
+            self.due.conditions = now
+        if not session.rows("conditions_any"):
+            self.due.conditions = float("inf")
         self._next_wake = session.value("runs_next_due") or float("inf")
         return settled, claimed
+
+    def _take_in_files(self, session: Session, seen: conditions.Look | None, now: float) -> None:
+        """When something came of it, or not all was looked at, the next look is due at once."""
+        if seen is None:
+            return
+        changed = conditions.take_in(session, seen)
+        self._looked_up_to = seen.last
+        self.due.conditions = now if changed or seen.last else now + conditions.SECONDS
+
+    def _take_in_rooms(self, session: Session, seen: room.Look | None, now: float) -> None:
+        if seen is not None:
+            self._held = room.take_in(session, seen)
+            self.due.room = now + room.SECONDS
 
     def _carry_out(self, settled: Settled, claimed: Sequence[Claimed]) -> None:
         for name, attempts in settled.forget.items():
@@ -186,9 +229,10 @@ class Loop:
                 self._send(place.target, launches)
 
     def _launch(self, claimed: Claimed) -> list[Launch]:
-        """The launch of a claim; a command that cannot be made (a path that cannot be quoted) is refused instead."""
+        """The launch of a claim; one that cannot be made (a missing secret, an unquotable path) is refused instead."""
         try:
-            return [launch_of(claimed)]
+            secrets = read_secrets(claimed.settings.secrets, claimed.settings.workdir, os.environ)
+            return [launch_of(claimed, secrets)]
         except RefusedError as error:
             self._refused.append(News(claimed.attempt, claimed.fence, Refused(str(error))))
             self._woken.set()
@@ -217,7 +261,9 @@ class Loop:
 
     def _pause(self) -> float:
         now = self.world.clock.boot()
-        pause = min(self.due.observe, self.due.stop, self.due.survey, self.due.devices) - now
+        pause = min(self.due.observe, self.due.stop, self.due.survey, self.due.devices, self.due.conditions) - now
+        if self._held:
+            pause = min(pause, self.due.room - now)
         pause = min(pause, self._next_wake - self.world.clock.wall())
         if self._unheard:
             pause = min(pause, LISTEN_SECONDS)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from overnight.clock import Clock
+from overnight.domain.room import NO_RESERVE, Reserve
 from overnight.store.base import Store
-from overnight.targets.base import Files, Target
+from overnight.targets.base import Files, Room, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +35,7 @@ class World:
     rng: random.Random
     reachable: set[str] = field(default_factory=set)
     """Targets whose attempts have been observed since they were last connected: only those get new work."""
+    home: Callable[[], Room] | None = None
+    """What is left where the record lies; None = not on a disk of this machine."""
+    reserve: Reserve = NO_RESERVE
+    """Room that must be left wherever something writes."""

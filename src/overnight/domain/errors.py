@@ -9,6 +9,7 @@ OvernightError
 │   ├── Conflict           the state of the thing does not allow it
 │   ├── KeyReused          an idempotency key came with a different request before
 │   └── Denied             the actor may not do this
+├── PreflightFailed        the work could not start as things are: nothing was submitted (exit 1, HTTP 422)
 ├── StoreRefused           the database cannot be used safely: the server does not start
 ├── StoreUnavailable       the database cannot be written now; try again later
 ├── Unreachable            no server answers at an address
@@ -62,6 +63,22 @@ class InvalidFile(Refused):
             f"{path}: {count} problem{'s' if count != 1 else ''}",
             place=path,
             next_step=f"Correct the file and check it with: overnight plan {path}",
+        )
+        self.path = path
+        self.problems = tuple(problems)
+
+
+class PreflightFailed(OvernightError):
+    """Something that all runs of a sweep need is not there; `problems` lists everything that was found."""
+
+    code = "preflight_failed"
+
+    def __init__(self, path: str, problems: Sequence[Problem]) -> None:
+        super().__init__(
+            f"{path}: nothing was submitted, for {'; '.join(problem.message for problem in problems[:1])}"
+            + (f", and {len(problems) - 1} more" if len(problems) > 1 else ""),
+            place=path,
+            next_step=f"See what each run needs with: overnight plan {path}",
         )
         self.path = path
         self.problems = tuple(problems)

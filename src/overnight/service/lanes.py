@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from overnight.domain.nouns import Campaign, Sweep
+from collections.abc import Sequence
+
+from overnight.domain.nouns import Campaign, Device, Sweep
 from overnight.domain.states import LIVE_RUN
 from overnight.planner.place import CampaignView, Head, Lane, bound_of
-from overnight.store import campaigns
+from overnight.planner.waves import Wave, unsettled
+from overnight.store import campaigns, rows
 from overnight.store.base import Session
 from overnight.store.marks import holds
 
@@ -32,10 +35,78 @@ def lane_of(session: Session, sweep: Sweep, heads: tuple[Head, ...], views: dict
 
 
 def hold_of(session: Session, sweep: Sweep) -> str | None:
-    """Why nothing new of a sweep may start now: something holds it, or its target."""
+    """Why nothing new of a sweep may start now: something holds it, or its target, or its barrier is shut."""
     held = holds(session)
     found = held.get(sweep.id) or held.get(sweep.settings.target)
-    return found[1] if found else None
+    return found[1] if found else barrier_of(session, sweep)
+
+
+def barrier_of(session: Session, sweep: Sweep) -> str | None:
+    """What the barrier of a sweep waits for; None when it has none, or when it is open."""
+    siblings = _siblings(session, sweep)
+    if not sweep.settings.barrier or any(one.phase == sweep.phase and one.started_at is not None for one in siblings):
+        return None
+    wave = Wave(
+        going_on=earlier_going_on(session, sweep, siblings),
+        holding=_holding(session, sweep, siblings),
+        devices=_devices(session, sweep),
+    )
+    return unsettled(wave, sweep.settings.need, session.now)
+
+
+def _siblings(session: Session, sweep: Sweep) -> list[Sweep]:
+    """All sweeps of its campaign, for a sweep with a barrier."""
+    if not sweep.settings.barrier or sweep.campaign_id is None:
+        return []
+    return campaigns.sweeps_of(session, sweep.campaign_id)
+
+
+def _earlier(sweep: Sweep, siblings: Sequence[Sweep]) -> dict[str, str]:
+    """id -> phase of the sweeps of the phases before; those of its own phase start together with it."""
+    return {one.id: one.phase for one in siblings if one.seq < sweep.seq and one.phase != sweep.phase}
+
+
+def earlier_going_on(session: Session, sweep: Sweep, siblings: Sequence[Sweep]) -> dict[str, int]:
+    """Phase -> runs of earlier phases that go on by themselves."""
+    earlier = _earlier(sweep, siblings)
+    found: dict[str, int] = {}
+    for sweep_id, _, _, number in session.rows("sweeps_going_on", campaign_id=sweep.campaign_id) if earlier else ():
+        if sweep_id in earlier:
+            found[earlier[sweep_id]] = found.get(earlier[sweep_id], 0) + number
+    return found
+
+
+def _holding(session: Session, sweep: Sweep, siblings: Sequence[Sweep]) -> list[str]:
+    """Devices that attempts of earlier phases have not been proven to have left."""
+    earlier = _earlier(sweep, siblings)
+    found = session.rows("leases_of_sweeps_before", campaign_id=sweep.campaign_id, seq=sweep.seq) if earlier else []
+    return sorted({row[1] for row in found if row[0] in earlier})
+
+
+def _devices(session: Session, sweep: Sweep) -> list[Device]:
+    if not sweep.settings.need.gpus:
+        return []
+    return [rows.device(row) for row in session.rows("devices_of", target=sweep.settings.target)]
+
+
+def can_go_on(session: Session, campaign_id: str) -> bool:
+    """Whether something of a campaign runs, or may run without new files: waiting runs need them, or others that do.
+
+    Queued runs behind a barrier count as waiting: it opens when the phases before are over.
+    """
+    for sweep_id, _, state, _ in session.rows("sweeps_going_on", campaign_id=campaign_id):
+        if state == "queued" and _behind_waiting(session, campaigns.get_sweep(session, sweep_id)):
+            continue
+        if state != "waiting":
+            return True
+    return False
+
+
+def _behind_waiting(session: Session, sweep: Sweep) -> bool:
+    siblings = _siblings(session, sweep)
+    if any(one.phase == sweep.phase and one.started_at is not None for one in siblings):
+        return False
+    return bool(earlier_going_on(session, sweep, siblings))
 
 
 def campaign_view(session: Session, campaign: Campaign) -> CampaignView:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 from overnight.domain.errors import InvalidFile, Refused
-from overnight.domain.plan import NOTHING, CampaignPlan, CellPlan, Need, Retry, SweepPlan
-from overnight.manifest import load
+from overnight.domain.plan import NOTHING, CellPlan, Need, Retry, SweepPlan
 from overnight.service.code import identify
 from overnight.service.context import Context
-from overnight.service.preflight import blocked_sweeps
+from overnight.service.preflight import Report
+from overnight.service.prepare import Prepared, looked_at, read_file, warnings_of
 from overnight.service.requests import CampaignFile, SingleRunRequest, SingleRuns
 from overnight.service.views import View
 from overnight.store import campaigns
@@ -23,13 +22,19 @@ from overnight.store.base import Session
 def plan(context: Context, request: CampaignFile) -> View:
     """Expand, check and preflight a file; nothing changes."""
     try:
-        parsed = load(request.file, request.path, request.directory)
+        prepared = read_file(context, request)
     except InvalidFile as refused:
-        return {"campaign": None, "cells": [], "errors": [_problem(refused, it) for it in refused.problems]}
-    devices = context.store.read(lambda session: session.rows("devices_all"))
-    blocked = blocked_sweeps(parsed, [row[2] for row in devices if row[7] == "healthy"])
-    cells = [_cell(sweep, cell, blocked.get(sweep.name)) for sweep in parsed.sweeps for cell in sweep.cells]
-    return {"campaign": parsed.name, "cells": cells, "errors": []}
+        errors = [_problem(refused, it) for it in refused.problems]
+        return {"campaign": None, "cells": [], "warnings": [], "preflight": [], "errors": errors}
+    report = looked_at(context, prepared)
+    sweeps = prepared.plan.sweeps
+    return {
+        "campaign": prepared.plan.name,
+        "cells": [_cell(sweep, cell, report.blocked(sweep, cell)) for sweep in sweeps for cell in sweep.cells],
+        "warnings": warnings_of(report),
+        "preflight": [{"sweep": name, **it.view} for name, found in report.sweeps.items() for it in found],
+        "errors": [],
+    }
 
 
 def _problem(refused: InvalidFile, problem: Any) -> View:
@@ -42,33 +47,46 @@ def _cell(sweep: SweepPlan, cell: CellPlan, blocked: View | None) -> View:
     return {
         "id": cell.name,
         "sweep": sweep.name,
+        "phase": sweep.phase_name,
         "command": cell.command if isinstance(cell.command, str) else list(cell.command),
         "parameters": dict(cell.parameters),
         "gpus": sweep.need.gpus,
         "outputs": list(cell.outputs),
+        "requires": list(cell.requires),
         "depends_on": [*whole, *cell.needs],
         "blocked": blocked,
     }
 
 
 def submit(context: Context, request: CampaignFile) -> View:
-    """Store a campaign. The same file again, while its campaign is still active, is that campaign."""
-    parsed = load(request.file, request.path, request.directory)
-    code = identify(parsed.sweeps[0].workdir)
-    submission = campaigns.Submission(
-        request.file, os.path.join(request.directory, os.path.basename(request.path)), code
-    )
-    answer = context.store.write(context.change, lambda session: _submit(session, parsed, submission, context.rng))
+    """Store a campaign. The same file again, while its campaign is still active, is that campaign.
+
+    Raises PreflightFailed, and stores nothing, when something is missing that all runs of a sweep need.
+    """
+    prepared = read_file(context, request)
+    known = context.store.read(lambda session: session.value("campaign_by_digest", digest=prepared.digest))
+    report = Report() if known is not None else looked_at(context, prepared)
+    submission = campaigns.Submission(request.file, prepared.path, identify(prepared.plan.sweeps[0].workdir))
+
+    def change(session: Session) -> View:
+        campaign, resumed = _stored(session, prepared, submission, report, context.rng)
+        about = {"id": campaign, "name": prepared.plan.name}
+        return {"campaign": about, "runs": prepared.plan.cells, "resumed": resumed, "warnings": warnings_of(report)}
+
+    answer = context.store.write(context.change, change)
     context.wake()
     return answer
 
 
-def _submit(session: Session, parsed: CampaignPlan, submission: campaigns.Submission, rng: random.Random) -> View:
-    digest = campaigns.digest_of(parsed, submission.path)
-    known = session.value("campaign_by_digest", digest=digest)
-    resumed = known is not None
-    campaign_id = known or campaigns.submit(session, parsed, submission, digest, rng)
-    return {"campaign": {"id": campaign_id, "name": parsed.name}, "runs": parsed.cells, "resumed": resumed}
+def _stored(
+    session: Session, prepared: Prepared, submission: campaigns.Submission, report: Report, rng: random.Random
+) -> tuple[str, bool]:
+    """The campaign's id, and whether it was there already: then nothing is refused, for it goes on."""
+    known = session.value("campaign_by_digest", digest=prepared.digest)
+    if known is not None:
+        return known, True
+    report.refuse(prepared.path)
+    return campaigns.submit(session, prepared.plan, submission, prepared.digest, rng), False
 
 
 def submit_runs(context: Context, request: SingleRuns) -> View:

@@ -21,7 +21,7 @@ ANSWER_SECONDS = 60.0
 """How long an answer may take, beyond what the request itself asked to wait."""
 PATIENT_SECONDS = 600.0
 """The same for operations that read the whole record or expand a large file."""
-PATIENT = frozenset({"verify_log", "submit", "plan", "submit_runs", "summary", "report"})
+PATIENT = frozenset({"verify_log", "submit", "update", "plan", "convert", "submit_runs", "summary", "report"})
 BACK_OFF = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each repetition of a request whose answer was lost, or that the server asked to repeat later."""
 COME_BACK = frozenset({"busy", "store_unavailable", "store_full"})
@@ -199,11 +199,11 @@ def _problem(body: bytes) -> dict[str, Any]:
 def _error_of(problem: Mapping[str, Any]) -> errors.OvernightError:
     """The error that a problem document tells of, as it was raised in the server."""
     code, place = problem["code"], problem.get("place")
-    if code == errors.InvalidFile.code:
-        return errors.InvalidFile(
-            place or "campaign file",
-            [errors.Problem(it["place"], it["message"], it.get("line")) for it in problem.get("problems", [])],
-        )
+    for listing in (errors.InvalidFile, errors.PreflightFailed):
+        if code == listing.code:
+            found = problem.get("problems", [])
+            told = [errors.Problem(it["place"], it["message"], it.get("line")) for it in found]
+            return listing(place or "campaign file", told)
     kind = KINDS.get(code, errors.Refused if int(problem.get("status", 0)) < 500 else errors.OvernightError)
     error = kind(problem["detail"], place=place, next_step=problem.get("next"))
     if error.code != code:

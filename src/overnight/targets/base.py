@@ -49,8 +49,8 @@ class Launch:
     number: int
     fence: int
     argv: tuple[str, ...]
-    env: Mapping[str, str | None]
-    """On top of the runner's own environment; None removes a name."""
+    env: Mapping[str, str | None] = field(repr=False)
+    """On top of the runner's own environment; None removes a name. May hold secrets."""
     cwd: str
     folder: str
     time_limit: float | None
@@ -129,6 +129,8 @@ class Room:
     path: str
     free_bytes: int | None
     free_inodes: int | None
+    total_bytes: int | None = None
+    total_inodes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

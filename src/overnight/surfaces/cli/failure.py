@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from overnight.domain.errors import InvalidFile, OvernightError, Refused
+from overnight.domain.errors import InvalidFile, OvernightError, PreflightFailed, Refused
 from overnight.surfaces.cli.screen import clean
 
 FAILED, WRONG = 1, 2
@@ -42,7 +42,7 @@ def described(error: OvernightError) -> dict[str, Any]:
         said["place"] = error.place
     if error.next_step:
         said["next"] = error.next_step
-    if isinstance(error, InvalidFile):
+    if isinstance(error, InvalidFile | PreflightFailed):
         said["problems"] = [{"place": it.place, "line": it.line, "message": it.message} for it in error.problems]
     return said
 

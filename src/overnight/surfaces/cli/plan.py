@@ -60,21 +60,35 @@ def _tell_cells(answer: dict[str, Any]) -> None:
     screen.print_table(("sweep", "run", "gpus", "needs", "command"), rows, right=(2,))
     if len(cells) > SHOWN:
         print(f"and {len(cells) - SHOWN} more (all of them: --json)")
-    _tell_blocked(cells)
+    _tell_blocked(answer)
+    tell_warnings(answer["warnings"])
+
+
+def tell_warnings(warnings: list[dict[str, str]]) -> None:
+    """What keeps nothing from being submitted, on stderr: it is worth knowing and no answer."""
+    from overnight.surfaces.cli.screen import clean
+
+    for warning in warnings:
+        click.echo(f"warning: {clean(warning['detail'])} ({warning['code']})", err=True)
 
 
 def _needs(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _tell_blocked(cells: list[dict[str, Any]]) -> None:
-    """One line per sweep and reason: all cells of a sweep are blocked by the same thing."""
+def _tell_blocked(answer: dict[str, Any]) -> None:
+    """One line per sweep and reason; at most `SHOWN`."""
     from overnight.surfaces.cli.screen import clean, plural
 
     reasons: dict[tuple[str, str, str], int] = {}
-    for cell in cells:
+    sizes: dict[str, int] = {}
+    for cell in answer["cells"]:
+        sizes[cell["sweep"]] = sizes.get(cell["sweep"], 0) + 1
         if cell["blocked"]:
             reason = (cell["sweep"], cell["blocked"]["code"], cell["blocked"]["detail"])
             reasons[reason] = reasons.get(reason, 0) + 1
-    for (sweep, code, detail), number in reasons.items():
+    reasons |= {(it["sweep"], it["code"], it["detail"]): sizes[it["sweep"]] for it in answer["preflight"]}
+    for (sweep, code, detail), number in list(reasons.items())[:SHOWN]:
         print(f"blocked: {plural(number, 'run')} of {clean(sweep)}: {clean(detail)} ({code})")
+    if len(reasons) > SHOWN:
+        print(f"and {len(reasons) - SHOWN} more reasons (all of them: --json)")

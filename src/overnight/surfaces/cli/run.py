@@ -122,8 +122,10 @@ def _follow(caller: Caller, submitted: Submitted, view: View, clock: Clock, chec
 
 
 def _tell_start(caller: Caller, answer: dict[str, Any]) -> None:
+    from overnight.surfaces.cli.plan import tell_warnings
     from overnight.surfaces.cli.screen import clean, plural
 
+    tell_warnings(answer["warnings"])
     campaign = answer["campaign"]
     line = f"campaign {clean(campaign['name'])} {campaign['id']}: {plural(answer['runs'], 'run')}"
     if answer["resumed"]:

@@ -13,6 +13,7 @@ from overnight.domain.errors import (
     InvalidFile,
     NotFound,
     OvernightError,
+    PreflightFailed,
     Refused,
     StoreRefused,
     StoreUnavailable,
@@ -23,6 +24,7 @@ CONTENT_TYPE = b"application/problem+json"
 TITLES = {
     "refused": "The request was refused",
     "invalid_file": "The campaign file has problems",
+    "preflight_failed": "The work cannot start as things are",
     "invalid_request": "The request is malformed",
     "not_found": "No such thing",
     "ambiguous": "The name fits several things",
@@ -53,6 +55,7 @@ STATUSES: tuple[tuple[type[OvernightError], int], ...] = (
     (Conflict, 409),
     (Denied, 403),
     (Refused, 422),
+    (PreflightFailed, 422),
     (StoreUnavailable, 503),
     (StoreRefused, 503),
     (TargetError, 503),
@@ -92,7 +95,7 @@ def of_error(error: OvernightError) -> tuple[int, bytes]:
     """(status, body) of an operation's error."""
     status, code = _status(error)
     rest: dict[str, Any] = {"place": error.place, "next": error.next_step}
-    if isinstance(error, InvalidFile):
+    if isinstance(error, InvalidFile | PreflightFailed):
         rest["problems"] = [
             {"place": problem.place, "line": problem.line, "message": problem.message} for problem in error.problems
         ]

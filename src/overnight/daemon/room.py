@@ -1,0 +1,86 @@
+"""Lets nothing new start where the disk is (nearly) full, says so once, and goes on when there is room again.
+
+No run fails for it: what is queued waits, what runs goes on. Room that nobody can tell is not taken for full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from overnight.daemon.world import World
+from overnight.domain.errors import Unavailable
+from overnight.domain.room import NO_RESERVE, Reserve, is_back, is_low, sentence
+from overnight.store import marks, rows
+from overnight.store.base import Session
+from overnight.targets.base import Room
+
+SECONDS = 5.0
+"""How old a look at the disks may be when runs are placed, and how often it is repeated while something is held."""
+CODE = "disk_full"
+"""Code of the holds that this pass puts and takes away; others are left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is left where queued runs would write: subject of a hold (target or sweep id) -> rooms."""
+
+    rooms: Mapping[str, Sequence[Room]] = field(default_factory=dict)
+    reserve: Reserve = NO_RESERVE
+
+
+def look(world: World) -> Look:
+    """Look at the folders of all targets, and at the working directories of all sweeps that have queued runs."""
+    seen: dict[tuple[str, str], Room] = {}
+    home = [world.home()] if world.home else []
+    rooms = {name: [_room(world, name, str(place.folder), seen), *home] for name, place in world.places.items()}
+    for sweep_id, (target, workdir) in world.store.read(_workdirs).items():
+        if target in world.places:
+            rooms[sweep_id] = [_room(world, target, workdir, seen)]
+    return Look(rooms, world.reserve)
+
+
+def _workdirs(session: Session) -> dict[str, tuple[str, str]]:
+    """Sweep -> target and working directory, of those that have queued runs."""
+    found = {sweep: rows.sweep_settings(text) for sweep, text in session.rows("sweeps_with_queued")}
+    return {sweep: (it.target, it.workdir) for sweep, it in found.items()}
+
+
+def _room(world: World, target: str, path: str, seen: dict[tuple[str, str], Room]) -> Room:
+    """Many sweeps work in one folder: it is looked at once."""
+    if (target, path) not in seen:
+        try:
+            seen[target, path] = world.places[target].files.room(path)
+        except Unavailable:
+            seen[target, path] = Room(path, None, None)
+    return seen[target, path]
+
+
+def take_in(session: Session, seen: Look) -> bool:
+    """Put and take away holds; returns whether something is held."""
+    held = {subject for subject, (code, _) in marks.holds(session).items() if code == CODE}
+    others = marks.holds(session).keys() - held
+    for subject in held - seen.rooms.keys():
+        marks.release(session, subject)
+    low: dict[str, Room] = {}
+    for subject, found in seen.rooms.items():
+        if subject in held and all(is_back(room, seen.reserve) for room in found):
+            marks.release(session, subject)
+        elif subject not in held | others and (full := [room for room in found if is_low(room, seen.reserve)]):
+            low[subject] = full[0]
+    _hold(
+        session, low, {room.path for subject in held & seen.rooms.keys() for room in seen.rooms[subject]}, seen.reserve
+    )
+    return bool(low or held)
+
+
+def _hold(session: Session, low: Mapping[str, Room], known: set[str], reserve: Reserve) -> None:
+    """Hold what has no room; one alert for all that is new, whatever the number of sweeps that work there."""
+    for subject, room in low.items():
+        marks.hold(session, subject, CODE, sentence(room, reserve))
+    new = {room.path: room for room in low.values() if room.path not in known}
+    if new:
+        subject = next(subject for subject, room in low.items() if room.path in new)
+        detail = "; ".join(sentence(room, reserve) for room in new.values())
+        title = "The disk is full: nothing new starts until there is room"
+        marks.alert(session, CODE, f"{subject}@{session.now:.0f}", campaign_id=None, title=title, detail=detail)

@@ -1,0 +1,108 @@
+"""A campaign file made ready: expanded, fitted to the devices of its targets, and looked at from all sides."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from overnight.domain.errors import Unavailable
+from overnight.domain.plan import CampaignPlan, Need, SweepPlan
+from overnight.manifest import load
+from overnight.planner.fit import Card
+from overnight.service.context import Context
+from overnight.service.preflight import Ground, Report, Spot, Trouble, preflight
+from overnight.service.produced import absolute
+from overnight.service.requests import CampaignFile
+from overnight.store import campaigns, rows
+from overnight.store.base import Session
+
+NAMED = 10
+"""Other campaigns that a warning names at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A campaign that may be submitted. `digest` is that of the file as it was written."""
+
+    plan: CampaignPlan
+    digest: str
+    path: str
+
+
+def read_file(context: Context, request: CampaignFile) -> Prepared:
+    """Expand and check a file, and decide what takes GPUs. Raises InvalidFile."""
+    parsed = load(request.file, request.path, request.directory)
+    path = os.path.join(request.directory, os.path.basename(request.path))
+    return Prepared(fitted(parsed, context), campaigns.digest_of(parsed, path), path)
+
+
+def fitted(plan: CampaignPlan, context: Context) -> CampaignPlan:
+    """The plan with sweeps that may do without GPUs turned to the CPU where their target has none."""
+    if not any(sweep.need.or_cpu for sweep in plan.sweeps):
+        return plan
+    asked = {sweep.target for sweep in plan.sweeps if sweep.need.or_cpu}
+    without = {target for target in asked if _has_no_gpu(context, target)}
+    sweeps = tuple(_fitted(sweep, on_cpu=sweep.target in without) for sweep in plan.sweeps)
+    turned = any(sweep.need.or_cpu and sweep.target in without for sweep in plan.sweeps)
+    return replace(plan, sweeps=sweeps, parallel=1 if turned and plan.parallel is None else plan.parallel)
+
+
+def _fitted(sweep: SweepPlan, *, on_cpu: bool) -> SweepPlan:
+    if not sweep.need.or_cpu:
+        return sweep
+    return replace(sweep, need=Need(gpus=0, slots=0) if on_cpu else replace(sweep.need, or_cpu=False))
+
+
+def _has_no_gpu(context: Context, target: str) -> bool:
+    cards = cards_of(context, target, ask=True)
+    return bool(cards) and not any(card.kind == "gpu" for card in cards)
+
+
+def cards_of(context: Context, target: str, *, ask: bool) -> Sequence[Card]:
+    """The devices of a target: as it says itself, or, when it cannot be asked or need not be, as they are on record."""
+    spot = context.spots.get(target)
+    if spot is not None and ask:
+        try:
+            return spot.target.offers()
+        except Unavailable:
+            pass
+    return context.store.read(lambda session: [rows.device(row) for row in session.rows("devices_of", target=target)])
+
+
+def looked_at(context: Context, prepared: Prepared) -> Report:
+    """Preflight, and what else a person should know before the campaign starts."""
+    plan = prepared.plan
+    spots = {name: _spot(context, plan, name) for name in context.spots}
+    ground = Ground(spots, str(context.runs_folder), context.configuration.local.reserve, dict(os.environ))
+    report = preflight(plan, ground)
+    report.warnings += context.store.read(lambda session: _claimed(session, prepared))
+    return report
+
+
+def _spot(context: Context, plan: CampaignPlan, name: str) -> Spot:
+    """Only GPUs are asked for: looking at them takes its time."""
+    used = [sweep for sweep in plan.sweeps if sweep.target == name]
+    cards = cards_of(context, name, ask=any(sweep.need.gpus for sweep in used)) if used else ()
+    taken = context.store.read(lambda session: frozenset(row[0] for row in session.rows("leases_live")))
+    sick = frozenset(getattr(card, "id", "") for card in cards if getattr(card, "fault", None))
+    return Spot(context.spots[name].files, cards, taken | sick)
+
+
+def _claimed(session: Session, prepared: Prepared) -> list[Trouble]:
+    """Other campaigns under way that write the same files."""
+    plan, own = prepared.plan, session.value("campaign_by_digest", digest=prepared.digest)
+    outputs = {absolute(sweep, output) for sweep in plan.sweeps for cell in sweep.cells for output in cell.outputs}
+    paths = json.dumps(sorted(it for it in outputs if "${" not in it))
+    found = session.rows("outputs_claimed", paths=paths, limit=NAMED) if outputs else []
+    return [
+        Trouble("outputs_claimed", f"campaign {name} ({id_}) writes {number} of the same files, such as {example}")
+        for id_, name, number, example in found
+        if id_ != own
+    ]
+
+
+def warnings_of(report: Report) -> list[Mapping[str, str]]:
+    """As JSON."""
+    return [it.view for it in report.warnings]
