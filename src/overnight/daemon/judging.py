@@ -111,7 +111,7 @@ def _mark_suspicious(
         marks.mark(session, attempt.id, attempt.run_id, Mark.DIVERGED, ", ".join(wrong[:3]))
     if seconds is None:
         return
-    found = session.rows("seconds_of_others", sweep_id=sweep.id, run_id=attempt.run_id, among=SAMPLE)
+    found = session.rows("seconds_of_others", sweep_id=sweep.id, run_id=attempt.run_id, limit=SAMPLE)
     why = too_fast(seconds, [row[0] for row in found], sweep.settings.estimate if estimate is None else estimate)
     if why:
         marks.mark(session, attempt.id, attempt.run_id, Mark.TOO_FAST, why)

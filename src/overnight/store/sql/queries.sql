@@ -672,7 +672,7 @@ WHERE r.sweep_id = :sweep_id AND r.state = 'failed' ORDER BY r.seq LIMIT :limit;
 -- name: seconds_of_others
 -- How long the runs took that succeeded among the first few of a sweep: a sample, whatever the size of the sweep.
 SELECT a.ended_at - a.started_at FROM runs r JOIN attempts a ON a.run_id = r.id AND a.fence = r.fence
-WHERE r.sweep_id = :sweep_id AND r.seq < (SELECT min(f.seq) FROM runs f WHERE f.sweep_id = :sweep_id) + :among
+WHERE r.sweep_id = :sweep_id AND r.seq < (SELECT min(f.seq) FROM runs f WHERE f.sweep_id = :sweep_id) + :limit
   AND r.state = 'succeeded' AND r.id <> :run_id AND a.started_at IS NOT NULL;
 
 -- name: campaign_update
