@@ -12,6 +12,7 @@ from overnight.manifest.findings import Findings, TooManyProblems, listing
 from overnight.manifest.json_document import NotJson, read_json
 from overnight.manifest.native import read_native
 from overnight.manifest.queue import read_queue
+from overnight.manifest.wandb import read_wandb
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ DIALECTS = (
     Dialect(
         "an experiment queue", ("jobs", "phases", "grid", "template"), lambda t, s, f: read_queue(t, s.directory, f)
     ),
+    Dialect("a W&B sweep", ("method", "program"), lambda t, s, f: read_wandb(t, s.directory, s.text, f)),
 )
 """The first of whose keys one is there reads the file."""
 

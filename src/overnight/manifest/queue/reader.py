@@ -9,6 +9,7 @@ from overnight.manifest.cells import Placed
 from overnight.manifest.document import Entry, TableNode
 from overnight.manifest.fields import argument_of, check_keys, is_null
 from overnight.manifest.findings import Findings, quoted
+from overnight.manifest.labels import legal_name
 from overnight.manifest.queue.jobs import read_command
 from overnight.manifest.queue.paths import folder
 from overnight.manifest.queue.phases import SHARED_KEYS, SYNONYMS, PhaseDraft, read_phases
@@ -25,7 +26,6 @@ HERE = ("", "localhost", "here")
 """Words for this machine."""
 
 _TOP_SYNONYMS = {**SYNONYMS, "name": "project", "campaign": "project", "host": "ssh", "parallel": "max_parallel"}
-_FOREIGN = re.compile(r"[^A-Za-z0-9 _.-]")
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:%-]{0,254}")
 
 
@@ -52,11 +52,6 @@ def read_queue(table: TableNode, directory: str, findings: Findings) -> Campaign
     return CampaignPlan(name, sweeps, parallel=_parallel(phases, limit), analyze=analyzed)
 
 
-def legal_name(text: str) -> str:
-    """A label as the name of a campaign: other characters become `_`."""
-    return _FOREIGN.sub("_", text).lstrip(" _.-")[:128] or UNNAMED
-
-
 def _given(table: TableNode, key: str) -> Entry | None:
     entry = table.get(key)
     return None if entry is None or is_null(entry.value) else entry
@@ -72,7 +67,7 @@ def _check_one_dialect(table: TableNode, findings: Findings) -> None:
 def _campaign(entry: Entry | None, findings: Findings) -> str:
     if entry is None:
         return UNNAMED
-    return legal_name(argument_of(entry.value, "project", "a name", findings) or "")
+    return legal_name(argument_of(entry.value, "project", "a name", findings) or "", UNNAMED)
 
 
 def _target(entry: Entry | None, findings: Findings) -> str:
