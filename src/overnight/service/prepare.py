@@ -71,13 +71,16 @@ def cards_of(context: Context, target: str, *, ask: bool) -> Sequence[Card]:
     return context.store.read(lambda session: [rows.device(row) for row in session.rows("devices_of", target=target)])
 
 
-def looked_at(context: Context, prepared: Prepared) -> Report:
-    """Preflight, and what else a person should know before the campaign starts."""
+def looked_at(context: Context, prepared: Prepared, own: str | None = None) -> Report:
+    """Preflight, and what else a person should know before the campaign starts; `own`: its id, if it is there."""
     plan = prepared.plan
     spots = {name: _spot(context, plan, name) for name in context.spots}
     ground = Ground(spots, str(context.runs_folder), context.configuration.local.reserve, dict(os.environ))
     report = preflight(plan, ground)
-    report.warnings += context.store.read(lambda session: _claimed(session, prepared))
+    report.warnings += context.store.read(lambda session: _claimed(session, prepared, own))
+    if plan.analyze and not context.configuration.analysis.command:
+        detail = "the campaign wants its results analysed, but config.toml has no [analysis] command"
+        report.warnings.append(Trouble("analysis_missing", detail))
     return report
 
 
@@ -90,9 +93,9 @@ def _spot(context: Context, plan: CampaignPlan, name: str) -> Spot:
     return Spot(context.spots[name].files, cards, taken | sick)
 
 
-def _claimed(session: Session, prepared: Prepared) -> list[Trouble]:
+def _claimed(session: Session, prepared: Prepared, own: str | None) -> list[Trouble]:
     """Other campaigns under way that write the same files."""
-    plan, own = prepared.plan, session.value("campaign_by_digest", digest=prepared.digest)
+    plan, own = prepared.plan, own or session.value("campaign_by_digest", digest=prepared.digest)
     outputs = {absolute(sweep, output) for sweep in plan.sweeps for cell in sweep.cells for output in cell.outputs}
     paths = json.dumps(sorted(it for it in outputs if "${" not in it))
     found = session.rows("outputs_claimed", paths=paths, limit=NAMED) if outputs else []
