@@ -15,6 +15,7 @@ from overnight.domain.plan import (
     Goal,
     Need,
     Retry,
+    Smaller,
     SweepNeed,
     SweepPlan,
 )
@@ -251,3 +252,135 @@ def test_aliases_merge_keys_byte_order_mark_and_windows_lines_are_read() -> None
     plan = load(text, "f", "/base")
     assert [sweep.cells[0].command for sweep in plan.sweeps] == ["echo 1 3", "echo 1 3"]
     assert [sweep.priority for sweep in plan.sweeps] == [0, 1]
+
+
+def test_what_the_experiment_queue_can_say() -> None:
+    plan = plan_of("""\
+        campaign: c
+        analyze: true
+        target: box
+        workdir: ~/work
+        environment: {conda: torch, hook: eval it}
+        resources: {gpus: 1, devices: [2, 0], share: 3, free_below: 500MiB, or_cpu: true}
+        retry: {attempts: 3, delay: 2m, only: memory}
+        secrets: {WANDB_API_KEY: "env:KEY", K: "file:/k"}
+        estimate: 2h
+        stale_after: 10m
+        hang: 30m
+        breaker: 3
+        precondition_wait: 10m
+        sweeps:
+          a: {command: x}
+          b:
+            command: x
+            target: here
+            workdir: .
+            environment: {container: "image:1"}
+            resources: {slots: 0}
+            secrets: {K: "env:OTHER"}
+            estimate: null
+            stale_after: null
+            hang: null
+            breaker: null
+            phase: p
+            barrier: settle
+        """)
+    assert plan.analyze
+    a, b = plan.sweeps
+    assert (a.target, a.workdir, a.environment) == (
+        "box",
+        "~/work",
+        EnvironmentPlan(conda="torch", conda_hook="eval it"),
+    )
+    assert a.need == Need(gpus=1, devices=(2, 0), share=3, free_below_mib=500, or_cpu=True)
+    assert a.retry == Retry(attempts=3, delay=120.0, only_memory=True)
+    assert a.secrets == (("WANDB_API_KEY", "env:KEY"), ("K", "file:/k"))
+    assert (a.estimate, a.stale_after, a.hang, a.breaker, a.precondition_wait) == (7200.0, 600.0, 1800.0, 3, 600.0)
+    assert (a.phase_name, a.barrier) == ("a", False)
+    assert (b.target, b.workdir, b.environment, b.need) == (
+        "here", "/base", EnvironmentPlan(container="image:1"), Need(slots=0),
+    )  # fmt: skip
+    assert b.secrets == (("WANDB_API_KEY", "env:KEY"), ("K", "env:OTHER"))
+    assert (b.estimate, b.stale_after, b.hang, b.breaker) == (None, None, None, None)
+    assert (b.phase_name, b.barrier) == ("p", True)
+
+
+def test_a_file_that_says_nothing_of_it_watches_for_silence_and_breaks_after_five() -> None:
+    sweep = sweep_of("")
+    assert (sweep.stale_after, sweep.breaker, sweep.hang, sweep.secrets) == (1800.0, 5, None, ())
+    assert (sweep.target, sweep.barrier, sweep.phase, sweep.precondition_wait) == ("here", False, "", 0.0)
+
+
+def test_smaller_settings_write_command_and_variables_anew_where_they_change_anything() -> None:
+    sweep = sweep_of("""
+        grid: {batch: [128, 32, 16]}
+        vars: {twice: "${batch}${batch}"}
+        command: train ${batch} ${twice} $${batch}
+        outputs: "out-${batch}"
+        env: {B: "${batch}", C: c}
+        oom: {smaller: [{batch: 32}, {batch: 16}]}
+        """)
+    small = Smaller({"batch": 16}, "train 16 1616 $${batch}", {"B": "16", "C": "c"})
+    half = Smaller({"batch": 32}, "train 32 3232 $${batch}", {"B": "32", "C": "c"})
+    assert [cell.smaller for cell in sweep.cells] == [(half, small), (small,), (half,)]
+    assert [cell.outputs for cell in sweep.cells] == [("out-128",), ("out-32",), ("out-16",)]
+    assert sweep.retry == Retry(attempts=1, smaller=2)
+
+
+def test_required_paths_are_written_as_they_are_looked_up() -> None:
+    sweep = sweep_of("grid: {n: [1]}\nrequires: ['in/${n}-*.pt', '$${n}']\nskip_if_done: true")
+    assert sweep.cells[0].requires == ("in/1-*.pt", "${n}")
+    assert sweep.cells[0].skip_if_done
+
+
+def test_runs_are_taken_as_they_are_written() -> None:
+    plan = plan_of("""\
+        campaign: c
+        env: {A: "${sweep}", B: all}
+        skip_if_done: true
+        sweeps:
+          t: {grid: {seed: [0, 1]}, command: x, skip_if_done: false}
+          s:
+            runs:
+              - name: first
+                command: run ${seed} $${x} ${run_dir} ${needs.t}
+                needs: t-seed1
+                parameters: {a.b: 1, seed: 1}
+                outputs: ["o-${x}", "${run_dir}/p"]
+                env: {B: "${GPU}", V: 1.10}
+                requires: ["${x}"]
+                skip_if_done: false
+                time_limit: 3m
+                estimate: 1m
+                stale_after: 5m
+                smaller: [{changed: {a.b: 0}, command: [run, less]}, {changed: {seed: 2}, command: y, env: {Z: 1}}]
+              - {name: second, command: [run, ""], time_limit: null}
+        """)
+    sweep = plan.sweeps[1]
+    first, second = sweep.cells
+    assert first.command == "run ${seed} $${x} ${run_dir} ${needs.t}"
+    assert (first.needs, first.requires, first.outputs) == (("t-seed1",), ("${x}",), ("o-${x}", "${run_dir}/p"))
+    assert first.env == {"A": "s", "B": "${GPU}", "V": "1.10"}
+    assert (first.skip_if_done, first.time_limit, first.estimate, first.stale_after) == (False, 180.0, 60.0, 300.0)
+    assert first.smaller == (Smaller({"a.b": 0}, ("run", "less"), first.env), Smaller({"seed": 2}, "y", {"Z": "1"}))
+    assert (second.name, second.command, dict(second.parameters)) == ("second", ("run", ""), {})
+    assert (second.env, second.skip_if_done, second.time_limit, second.line) == ({"A": "s", "B": "all"}, True, None, 20)
+    assert sweep.needs == (SweepNeed("t", ()),)
+    assert sweep.retry.smaller == 2
+
+
+def test_runs_that_name_no_needs_wait_for_those_that_agree_with_them() -> None:
+    plan = plan_of("""\
+        campaign: c
+        sweeps:
+          t: {grid: {seed: [0, 1]}, command: x}
+          u: {command: x}
+          s:
+            needs: {t: [seed], u: all}
+            runs:
+              - {name: a, command: "${needs.t}", parameters: {seed: 1}}
+              - {name: b, command: x, parameters: {seed: 7}, needs: [t-seed0, u]}
+        """)
+    sweep = plan.sweeps[2]
+    assert [cell.needs for cell in sweep.cells] == [("t-seed1",), ("t-seed0", "u")]
+    assert sweep.needs == (SweepNeed("t", ("seed",)), SweepNeed("u"))

@@ -62,6 +62,37 @@ TOP = [
     ("var without a number", "vars: {a: .inf}", "vars.a", "no finite number"),
     ("var that nothing can resolve", "vars: {a: '${b}'}", "vars.a", "unresolved name ${b}"),
     ("var with a launch name", "vars: {a: '${run_dir}'}", "vars.a", "known only when a run starts"),
+    ("devices without gpu", "resources: {devices: [0]}", "resources.devices", "no GPU"),
+    ("no devices", "resources: {gpus: 1, devices: []}", "resources.devices", "such as [0, 1]"),
+    ("a device twice", "resources: {gpus: 1, devices: [0, 0]}", "resources.devices[1]", "named twice"),
+    ("a device below", "resources: {gpus: 1, devices: [-1]}", "resources.devices[0]", "out of range"),
+    ("shared by runs of two gpus", "resources: {gpus: 2, share: 2}", "resources.share", "take one GPU"),
+    ("shared by nobody", "resources: {gpus: 1, share: 0}", "resources.share", "out of range"),
+    ("free without unit", "resources: {gpus: 1, free_below: 500}", "resources.free_below", "500MB"),
+    ("cpu instead of no gpu", "resources: {or_cpu: true}", "resources.or_cpu", "no GPU"),
+    ("or_cpu is text", "resources: {gpus: 1, or_cpu: 'yes'}", "resources.or_cpu", "true or false"),
+    ("retry for another reason", "retry: {attempts: 2, only: disk}", "retry.only", "write memory"),
+    ("retry for a number", "retry: {attempts: 2, only: 1}", "retry.only", "write memory"),
+    ("hook without conda", "environment: {venv: a, hook: b}", "environment.hook", "belongs to"),
+    ("hook is a number", "environment: {conda: a, hook: 1}", "environment.hook", "the path of conda"),
+    ("uv with a tilde here", "environment: {uv: ~/x}", "environment.uv", "without ~"),
+    ("somebody's home elsewhere", "target: box\nworkdir: ~me/x", "workdir", "without ~"),
+    ("a secret itself", "secrets: {K: hunter2}", "secrets.K", "only by reference"),
+    ("a secret in a relative file", "secrets: {K: 'file:k'}", "secrets.K", "only by reference"),
+    ("a secret in a variable without a name", "secrets: {K: 'env:'}", "secrets.K", "only by reference"),
+    ("a secret number", "secrets: {K: 1234}", "secrets.K", "only by reference"),
+    ("name of a secret", "secrets: {a-b: 'env:K'}", "secrets.a-b", "no name of a variable"),
+    ("secrets is a list", "secrets: [K]", "secrets", "env:NAME"),
+    ("secret and variable", "env: {K: 1}\nsecrets: {K: 'env:K'}", "secrets.K", "in `env` and in `secrets`"),
+    ("no estimate", "estimate: 0", "estimate", "more than 0 seconds"),
+    ("stale at once", "stale_after: 0", "stale_after", "more than 0 seconds"),
+    ("hang is text", "hang: soon", "hang", "90s"),
+    ("breaker zero", "breaker: 0", "breaker", "out of range"),
+    ("precondition_wait null", "precondition_wait: null", "precondition_wait", "this is nothing"),
+    ("skip_if_done is text", "skip_if_done: maybe", "skip_if_done", "true or false"),
+    ("target is a number", "target: 3", "target", "a whole number"),
+    ("target that is too long", f"target: {'t' * 201}", "target", "longer than 200"),
+    ("analyze is text", "analyze: 'on'", "analyze", "true or false"),
     ("a number as key", "1: x", "(file)", "no text"),
     ("null as key", "~: x", "(file)", "no text"),
     ("true as key", "true: x", "(file)", "no text"),
@@ -175,6 +206,24 @@ SWEEP = [
     ("parallel", "parallel: 0", "parallel", "out of range"),
     ("replicates that it lacks", "grid: {x: [1]}\nreplicates: [y]", "replicates", "not a parameter"),
     ("two environments", "environment: {venv: a, conda: b}", "environment", "two kinds"),
+    ("required is empty", "requires: ['']", "requires[0]", "is empty"),
+    ("required is empty through a value", "grid: {x: ['']}\nname: n\nrequires: '${x}'", "requires", "is empty"),
+    ("required in the run folder", "requires: '${run_dir}/x'", "requires", "known only when a run starts"),
+    ("unresolved in a required path", "requires: 'a/${x}'", "requires", "unresolved name ${x}"),
+    ("phase with a blank", "phase: a b", "phase", "is no name"),
+    ("barrier", "barrier: hard", "barrier", "write settle"),
+    ("barrier true", "barrier: true", "barrier", "write settle"),
+    ("oom is a list", "grid: {x: [1]}\noom: [{x: 0}]", "oom", "{smaller:"),
+    ("unknown key in oom", "grid: {x: [1]}\noom: {smallr: []}", "oom.smallr", "did you mean `smaller`"),
+    ("no smaller setting", "grid: {x: [1]}\noom: {smaller: []}", "oom.smaller", "this list is empty"),
+    ("smaller in what it lacks", "grid: {x: [1]}\noom: {smaller: [{y: 0}]}", "oom.smaller[0].y", "not a parameter of"),
+    (
+        "smaller in what some lack",
+        "grid: {x: [1]}\ncells: [{y: 1}]\noom: {smaller: [{x: 0}]}",
+        "oom.smaller[0].x",
+        "not a parameter of every cell",
+    ),
+    ("secret that is a variable of a sweep", "secrets: {K: 'env:K'}\nenv: {K: 1}", "secrets.K", "remove it from one"),
     ("limits belong to the campaign", "limits: {parallel: 1}", "limits", "unknown key"),
 ]
 
@@ -208,6 +257,125 @@ def test_a_mistake_in_a_sweep_is_one_problem_in_its_place(_what: str, keys: str,
     first = place.split(".", maxsplit=1)[0].split("[", maxsplit=1)[0]
     named = [number for number, line in enumerate(text.splitlines(), 1) if first and line.startswith(f"    {first}:")]
     assert problem.line in (named or (4, 5, 6))
+
+
+RUNS = [
+    ("runs is a mapping", "runs: {a: 1}", "runs", 5, "a list of runs"),
+    ("no runs", "runs: []", "runs", 5, "this list is empty"),
+    ("a run is text", "runs: [a]", "runs[0]", 5, "a mapping with at least"),
+    ("beside a grid", "runs: [{name: a, command: x}]\ngrid: {x: [1]}", "grid", 6, "remove one of them"),
+    ("beside a command", "command: x\nruns: [{name: a, command: x}]", "command", 5, "remove one of them"),
+    ("unknown key", "runs: [{name: a, cmd: x, command: y}]", "runs[0].cmd", 5, "did you mean `command`"),
+    ("no name", "runs:\n- {name: a, command: x}\n- {command: x}", "runs[1].name", 7, "is missing"),
+    ("no command", "runs:\n- {name: a}", "runs[0].command", 6, "is missing"),
+    ("a blank in the name", "runs: [{name: a b, command: x}]", "runs[0].name", 5, "is no name"),
+    ("name is a number", "runs: [{name: 3, command: x}]", "runs[0].name", 5, "a whole number"),
+    ("one name twice", "runs:\n- {name: a, command: x}\n- {name: a, command: x}", "", 4, "rename one of them"),
+    ("name of another sweep", "runs: [{name: other-seed0, command: x}]", "", 4, "rename one of them"),
+    ("output above", "runs: [{name: a, command: x, outputs: ../x}]", "runs[0].outputs", 5, "leaves the working"),
+    (
+        "output with GPU",
+        "runs: [{name: a, command: x, outputs: ['${GPU}']}]",
+        "runs[0].outputs[0]",
+        5,
+        "only ${run_dir}",
+    ),
+    (
+        "one output of two runs",
+        "runs:\n- {name: a, command: x, outputs: o}\n- {name: b, command: x, outputs: ./o}",
+        "runs[1].outputs",
+        7,
+        "write the same file",
+    ),
+    (
+        "a parameter with a list",
+        "runs: [{name: a, command: x, parameters: {p: [1]}}]",
+        "runs[0].parameters.p",
+        5,
+        "single",
+    ),
+    (
+        "a secret as variable",
+        "secrets: {K: 'env:K'}\nruns: [{name: a, command: x, env: {K: 1}}]",
+        "runs[0].env.K",
+        6,
+        "one",
+    ),
+    ("required is empty", "runs: [{name: a, command: x, requires: ['']}]", "runs[0].requires[0]", 5, "is empty"),
+    ("no time", "runs: [{name: a, command: x, time_limit: 0}]", "runs[0].time_limit", 5, "more than 0"),
+    ("skip is text", "runs: [{name: a, command: x, skip_if_done: 'no'}]", "runs[0].skip_if_done", 5, "true or false"),
+    ("needs a stranger", "runs: [{name: a, command: x, needs: [other-seed7]}]", "runs[0].needs[0]", 5, "did you mean"),
+    ("needs nobody", "runs: [{name: a, command: x, needs: qqq}]", "runs[0].needs", 5, "name a run of another"),
+    (
+        "needs a run beside it",
+        "runs: [{name: a, command: x}, {name: b, command: x, needs: a}]",
+        "runs[1].needs",
+        5,
+        "only runs of other sweeps",
+    ),
+    ("folder of no run", "runs: [{name: a, command: '${needs.other}'}]", "runs[0]", 5, "needs 0 of `other`"),
+    (
+        "folder of two runs",
+        "runs: [{name: a, command: '${needs.other}', needs: [other-seed0, other-seed1]}]",
+        "runs[0]",
+        5,
+        "needs 2 of `other`",
+    ),
+    (
+        "smaller is a mapping",
+        "runs: [{name: a, command: x, smaller: {a: 1}}]",
+        "runs[0].smaller",
+        5,
+        "a list of mappings",
+    ),
+    ("smaller is text", "runs: [{name: a, command: x, smaller: [y]}]", "runs[0].smaller[0]", 5, "a mapping with"),
+    (
+        "smaller changes nothing that it has",
+        "runs: [{name: a, command: x, smaller: [{changed: {p: 1}, command: y}]}]",
+        "runs[0].smaller[0].changed",
+        5,
+        "some of the parameters of this run",
+    ),
+    ("unresolved in the common env", "env: {A: '${x}'}\nruns: [{name: a, command: x}]", "env.A", 5, "unresolved name"),
+]
+
+
+@pytest.mark.parametrize(("_what", "keys", "place", "line", "says"), RUNS, ids=[row[0] for row in RUNS])
+def test_a_mistake_in_a_written_run_is_one_problem_in_its_place(
+    _what: str, keys: str, place: str, line: int, says: str
+) -> None:
+    body = "\n".join(f"    {line}" for line in keys.splitlines())
+    (problem,) = problems(f"campaign: c\nsweeps:\n  other: {{grid: {{seed: [0, 1]}}, command: x}}\n  s:\n{body}\n")
+    assert (problem.place, problem.line) == (f"sweeps.s.{place}".rstrip("."), line), problem
+    assert says in problem.message
+
+
+def test_a_literal_secret_is_not_repeated() -> None:
+    text = "campaign: c\nsweeps: {s: {command: x, secrets: {K: hunter2, L: [hunter2]}}}\n"
+    assert all("hunter2" not in problem.message for problem in problems(text))
+    assert len(problems(text)) == 2
+
+
+def test_a_home_folder_of_another_machine_is_none_here() -> None:
+    text = "campaign: c\ntarget: box\nworkdir: ~/x\nsweeps:\n  s:\n    command: x\n    target: here\n"
+    (problem,) = problems(text)
+    assert (problem.place, problem.line, "another machine" in problem.message) == ("sweeps.s.target", 7, True)
+
+
+def test_runs_that_wait_for_each_other_are_a_cycle() -> None:
+    text = """\
+campaign: c
+sweeps:
+  a: {runs: [{name: a1, command: x, needs: b1}]}
+  b: {runs: [{name: b1, command: x, needs: a1}]}
+"""
+    (problem,) = problems(text)
+    assert (problem.place, "a -> b -> a" in problem.message) == ("sweeps.a.runs[0].needs", True)
+
+
+def test_names_of_runs_are_not_called_unknown_where_their_sweep_could_not_be_read() -> None:
+    text = "campaign: c\nsweeps:\n  a: {command: 1}\n  b: {runs: [{name: b, command: x, needs: a}]}\n"
+    assert [problem.place for problem in problems(text)] == ["sweeps.a.command"]
 
 
 @pytest.mark.parametrize(

@@ -143,3 +143,62 @@ def test_a_large_grid_is_written_in_a_few_lines() -> None:
     grid = "{a: [1, 2, 3, 4], b: [1, 2, 3], seed: [0, 1, 2]}"
     plan = load(f"campaign: c\nsweeps: {{s: {{grid: {grid}, command: 'x ${{a}} ${{b}} ${{seed}}'}}}}", "f", "/")
     assert len(native_text(plan).splitlines()) == 6
+
+
+def test_a_list_of_many_runs_is_written_as_json_with_a_line_for_each() -> None:
+    cells = tuple(CellPlan(f"r{number}", {"e\u202e é": number}, "x \U0001f600\x07") for number in range(1001))
+    plan = CampaignPlan("c", (SweepPlan("s", cells, "/"),))
+    text = native_text(plan)
+    assert json.loads(text)["sweeps"]["s"]["runs"][1000]["command"] == "x \U0001f600\x07"
+    assert sum(line.lstrip().startswith('{"name": "r') for line in text.split("\n")) == 1001
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert without_all_lines(load(text, "g", "/elsewhere")) == plan
+
+
+QUEUES = {
+    "flat": """\
+        {"project": "x y/z", "gpus": [], "conda": "exp", "conda_hook": "eval it", "default_cmd": "python x.py",
+         "jobs": [{"id": "a", "cmd": "echo ${GPU} {{x}}"},
+                  {"id": "b", "args": {"lr": 0.1, "on": true, "l": [1, "a b"]}, "timeout": "3m",
+                   "expected_output": "*.pt", "preconditions": [{"type": "file_exists", "path": "in/$${x}"}]}],
+         "analyze_on_complete": true}
+        """,
+    "grid": """\
+        project: q
+        ssh: box
+        gpus: [0, 1]
+        oom_retry: {delay: 60, max_attempts: 2}
+        grid: {N: [64, 128], seed: [0, 1]}
+        template: {id: "s${seed}_N${N}", cmd: "run --seed ${seed} --N ${N}", expected_output: "s${seed}_N${N}.json"}
+        """,
+    "phases": """\
+        project: q
+        phases:
+          - name: t
+            jobs: [{id: t1, cmd: x, args: {N: 1}}, {id: t2, cmd: x, args: {N: 2}, gpus_per_job: 2}]
+          - name: s
+            barrier: settle
+            depends_on: {phase: t, match: [N]}
+            grid: {N: [1, 2]}
+            template: {id: "s${N}", cmd: "y ${N}"}
+            replicates: [fold]
+        """,
+    "random": """\
+        program: train.py
+        method: random
+        run_cap: 5
+        metric: {name: loss, goal: minimize}
+        parameters: {lr: {distribution: uniform, min: 0.001, max: 0.1}, opt: {values: [adam, sgd]}}
+        """,
+}
+
+
+@pytest.mark.parametrize("text", QUEUES.values(), ids=list(QUEUES))
+def test_manifests_of_other_dialects_become_native_files_of_the_same_plan(text: str) -> None:
+    assert "sweeps" in converted(text)
+
+
+def test_the_grid_of_a_queue_manifest_stays_a_grid() -> None:
+    sweep = converted(QUEUES["grid"])["sweeps"]["main"]
+    assert sweep["grid"] == {"N": [64, 128], "seed": [0, 1]}
+    assert sweep["command"] == "run --seed ${seed} --N ${N}"

@@ -9,9 +9,13 @@ from overnight.domain.errors import InvalidFile, Refused
 from overnight.domain.plan import CampaignPlan, SweepPlan
 from overnight.manifest.dialects import load
 from overnight.manifest.write.infer import axes_of, texts_of
+from overnight.manifest.write.lines import json_lines
 from overnight.manifest.write.runs import listed
 from overnight.manifest.write.settings import USUAL, duration, own_keys, settings_of
-from overnight.manifest.write.text import Block, Value, document
+from overnight.manifest.write.text import Block, Value, yaml
+
+MANY = 500
+"""Runs of one sweep above which a list of them is written as JSON."""
 
 
 def native_text(plan: CampaignPlan) -> str:
@@ -22,7 +26,7 @@ def native_text(plan: CampaignPlan) -> str:
     """
     templated = {sweep.name for sweep in plan.sweeps}
     while True:
-        text = document(_campaign(plan, templated))
+        text = _text(plan, templated)
         wrong = _differing(plan, text)
         if not wrong:
             return text
@@ -63,14 +67,20 @@ def _refusal(plan: CampaignPlan, text: str) -> Refused:
     )
 
 
-def _campaign(plan: CampaignPlan, templated: Collection[str]) -> dict[str, Value]:
+def _text(plan: CampaignPlan, templated: Collection[str]) -> str:
     sweeps = {sweep.name: _sweep(sweep, plan.priority, sweep.name in templated) for sweep in plan.sweeps}
     shared = _shared(sweeps)
-    return {
+    values: dict[str, Value] = {
         **_head(plan),
         **{key: value for key, value in shared.items() if value != USUAL.get(key)},
         "sweeps": Block({name: _own(keys, shared) for name, keys in sweeps.items()}),
     }
+    return json_lines(values) if any(map(_lists_many, sweeps.values())) else yaml(values)
+
+
+def _lists_many(keys: Mapping[str, Value]) -> bool:
+    lists = (keys.get("runs"), keys.get("cells"))
+    return any(isinstance(one, list) and len(one) > MANY for one in lists)
 
 
 def _head(plan: CampaignPlan) -> dict[str, Value]:

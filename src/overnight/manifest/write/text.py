@@ -1,7 +1,7 @@
 """YAML as people write it, from values: block style outside, flow style where a line suffices.
 
-Whatever is written is read back as the same value by any reader of YAML 1.2, and by those of 1.1 too: text that could
-be taken for anything else stands in quotes.
+Whatever is written is read back as the same value by any reader of YAML 1.2, and by common ones of 1.1 too: text that
+could be taken for anything else stands in quotes.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ WIDTH = 120
 
 _FLOW = re.compile(r"[A-Za-z_./][A-Za-z0-9_./=@+%-]*|[0-9]+(?:[dhms]|MiB)")
 """Texts that need no quotes anywhere; among those that begin with a digit only durations and sizes."""
-_BLOCK = re.compile(r"[A-Za-z_./$][ -~]*")
+_BLOCK = re.compile(rf"[A-Za-z_./$][ -~]*|{_FLOW.pattern}")
 """Texts that need none where they end with the line, unless they hold what `_MARKS` finds."""
 _MARKS = re.compile(r": | #|:$| $")
 _LINES = re.compile(r"[!-~](?:[ -~]*[!-~])?(?:\n(?:[ -~]*[!-~])?)*\n?")
 """Texts of several lines that a block can hold; the first line must not begin with a blank."""
-_OLD_WORDS = frozenset(("y", "n", "yes", "no", "on", "off"))
+_OLD_WORDS = frozenset(("yes", "no", "on", "off"))
 """Words that YAML 1.1 took for true and false."""
 
 
@@ -32,7 +32,7 @@ class Block(dict[str, Value]):
     """A mapping that is always written one key a line."""
 
 
-def document(values: Mapping[str, Value]) -> str:
+def yaml(values: Mapping[str, Value]) -> str:
     """The text of a file."""
     return "\n".join(_entries(values, "")) + "\n"
 
