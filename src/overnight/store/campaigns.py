@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from overnight.domain.errors import NotFound
@@ -139,9 +140,11 @@ def _smaller(it: Smaller) -> dict[str, Any]:
 
 def _insert_runs(session: Session, campaign_id: str, sweep_id: str, plan: SweepPlan, ids: Mapping[str, str]) -> None:
     """The runs of a sweep in file order; those with conditions wait until these were looked at."""
-    first = "waiting" if plan.needs else "queued"
-    for state, cells in groupby(plan.cells, key=lambda cell: "waiting" if has_conditions(cell) else first):
-        made = [(ids[cell.name], cell.name, config_of(cell)) for cell in cells]
+    whole = any(need.match is None for need in plan.needs)
+    waits = [whole or bool(cell.needs) or has_conditions(cell) for cell in plan.cells]
+    for waiting, pairs in groupby(zip(waits, plan.cells, strict=True), key=itemgetter(0)):
+        state = "waiting" if waiting else "queued"
+        made = [(ids[cell.name], cell.name, config_of(cell)) for _, cell in pairs]
         insert_runs(session, campaign_id, sweep_id, made, state=state, priority=0)
     insert_conditions(session, sweep_id, plan, ids)
 

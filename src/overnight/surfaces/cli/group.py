@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("run", "run", "Run a campaign file to its end; resumes it if it was interrupted."),
     ("plan", "plan", "Expand and check a campaign file without submitting it."),
+    ("convert", "convert", "Write any campaign file as a native one."),
     ("submit", "submit", "Submit a campaign file and return."),
     ("up", "up", "Serve: carry runs out until stopped."),
     ("ls", "ls", "List campaigns and runs."),

@@ -47,7 +47,7 @@ QUICK_WORKERS = 8
 """Threads for operations that only need the record; commits of all that wait together share one sync."""
 SLOW_WORKERS = 4
 """Threads for operations that ask git, drivers or the whole log: they must not keep the others waiting."""
-SLOW = frozenset({"plan", "submit", "doctor", "verify_log", "summary", "report"})
+SLOW = frozenset({"plan", "convert", "submit", "doctor", "verify_log", "summary", "report"})
 MOST_ASKED = 256
 """Requests in work at once; more are told to come back."""
 MOST_WAITING = 500
