@@ -22,7 +22,7 @@ NUMBERS = frozenset({
     "after", "before", "change", "code", "created_at", "ended_at", "failures", "fence", "floor", "interruptions",
     "limit", "memory_mib", "mono", "not_before", "now", "number", "observed_at", "pid", "position", "priority",
     "seen_at", "seen_since", "seq", "signal", "started_at", "token", "wall", "failed_since",
-    "used_mib", "strangers", "rung", "skip", "met", "next_at", "part", "mib", "since",
+    "used_mib", "strangers", "rung", "skip", "met", "next_at", "part", "mib", "since", "most",
 })  # fmt: skip
 SPECIAL: dict[str, Any] = {
     "states": '["queued"]',

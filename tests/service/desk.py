@@ -16,15 +16,24 @@ from overnight.domain.reasons import Reason
 from overnight.domain.states import ATTEMPT, RUN
 from overnight.service import consequences
 from overnight.service.consequences import EndedRun
-from overnight.service.context import Context
+from overnight.service.context import Context, Spot
 from overnight.service.dispatch import perform
 from overnight.store import campaigns, rows, runs
 from overnight.store.base import SYSTEM, Change, Session
 from overnight.store.moves import move
 from overnight.store.sqlite import SqliteStore
 from overnight.store.verify import verify
+from overnight.targets.base import Offer
+from overnight.targets.files import LocalFiles
 
 PERSON = Change("ada")
+
+
+class CpuTarget:
+    """As much of a target as operations ask: it has two CPU slots."""
+
+    def offers(self) -> list[Offer]:
+        return [Offer(f"here/slot{it}", "slot", it, None, "slot", 0, None, None) for it in range(2)]
 
 
 class Desk:
@@ -34,7 +43,8 @@ class Desk:
         self.store = SqliteStore(str(folder / "record.db"), SystemClock())
         configuration = Configuration(folder, f"sqlite:///{folder}/record.db", None, None)
         self.woken = 0
-        self.context = Context(self.store, {}, configuration, random.Random(1), self._wake, PERSON)
+        here = Spot(CpuTarget(), LocalFiles())  # type: ignore[arg-type]
+        self.context = Context(self.store, {"here": here}, configuration, random.Random(1), self._wake, PERSON)
 
     def _wake(self) -> None:
         self.woken += 1
@@ -75,6 +85,11 @@ class Desk:
     def end(self, run: Run, transition: str, reason: Reason = Reason.OK, detail: str = "") -> None:
         """End the live attempt of a run, and take the arrow; what follows follows."""
         self.store.write(SYSTEM, lambda s: _end(s, run.id, transition, reason, detail))
+
+    def wake(self) -> None:
+        """Queue every delayed run, as if its back-off were over."""
+        due = lambda s: [row[0] for row in s.rows("runs_due", now=s.now + 1e6, limit=100)]  # noqa: E731
+        self.store.write(SYSTEM, lambda s: [move(s, RUN, run, "wake") for run in due(s)])
 
     def carry_out(self, run: Run, transition: str = "succeed", reason: Reason = Reason.OK) -> None:
         self.start(run)

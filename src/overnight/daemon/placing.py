@@ -132,7 +132,8 @@ def claimed_again(session: Session, world: World, attempt: Attempt) -> Claimed:
     devices = [FreeDevice(row[0], row[2], row[3], row[6], row[5]) for row in found if row]
     spot = Spot(attempt.id, attempt.run_id, attempt.number, attempt.fence, attempt.target, attempt.folder)
     sweep = campaigns.get_sweep(session, session.rows("run_standing", id=attempt.run_id)[0][1])
-    return _claimed(session, world, spot, devices, sweep.settings)
+    kept = session.value("attempt_settings", id=attempt.id)
+    return _claimed(session, world, spot, devices, rows.sweep_settings(kept) if kept else sweep.settings)
 
 
 def _claimed(

@@ -35,6 +35,12 @@ class CampaignFile(Request):
     directory: str = Field(max_length=4096, description="Absolute folder that relative paths in the file start from.")
 
 
+class Update(CampaignFile):
+    """A newer version of a campaign's file."""
+
+    id: Id
+
+
 class SingleRunRequest(Request):
     """A run outside any campaign."""
 

@@ -6,15 +6,20 @@ from collections.abc import Sequence
 
 from overnight.domain.errors import Conflict, NotFound
 from overnight.domain.nouns import Run
+from overnight.domain.reasons import Reason
 from overnight.service import consequences
 from overnight.service.chosen import Chosen, chosen_by, in_states, one_run, state_of
 from overnight.service.context import Context
+from overnight.service.recall import recall_dependants
 from overnight.service.requests import Retry
 from overnight.service.steer import in_one_write
 from overnight.service.views import View
 from overnight.store import references, runs
 from overnight.store.base import Session
 from overnight.store.moves import move_runs
+
+NOT_WAITED_FOR = (Reason.OK, Reason.SKIPPED, Reason.REMOVED)
+"""Reasons for which runs have ended that nobody waits for any more."""
 
 
 def retry(context: Context, request: Retry) -> View:
@@ -68,9 +73,9 @@ def _named(session: Session, noun: str, thing: str, request: Retry) -> list[Chos
 def _try_all(session: Session, groups: Sequence[Chosen], request: Retry) -> list[str]:
     wanted = list(dict.fromkeys(run for it in groups for run in _wanted(session, it, request)))
     states = {run: state_of(session, run) for run in wanted}
-    for run, state in states.items():
-        if state == "succeeded":
-            _recall_dependants(session, run)
+    for it in groups:
+        if it.run_id and runs.get(session, it.run_id).reason in NOT_WAITED_FOR:
+            recall_dependants(session, it.run_id, it.sweep_id)
     subject = groups[0].run_id or groups[0].sweep_id
     moved = _try_again(session, [run for run in wanted if states[run] != "blocked"], subject)
     return moved + _try_again(session, [run for run in wanted if state_of(session, run) == "blocked"], subject)
@@ -116,16 +121,6 @@ def _nothing(session: Session, request: Retry, moved: Sequence[str]) -> Conflict
         f"nothing of {request.id} has {what}" if what == "failed" else f"nothing of {request.id} is blocked",
         next_step=f"See how it stands with: overnight explain {request.id}",
     )
-
-
-def _recall_dependants(session: Session, run_id: str) -> None:
-    """What is queued because a run had succeeded waits for it again. What runs or has ended keeps what it used."""
-    waiting = [row[0] for row in session.rows("runs_needing", needs_id=run_id)]
-    for (dependant,) in session.rows("sweep_dependants", id=one_run(session, run_id).sweep_id):
-        waiting += in_states(session, Chosen(dependant), ("queued", "delayed"))
-    moved = move_runs(session, waiting, "recall", subject=run_id)
-    session.many("run_waits_anew", [{"id": run} for run in moved])
-    session.many("conditions_again", [{"run_id": run} for run in moved])
 
 
 def _try_again(session: Session, ids: Sequence[str], subject: str) -> list[str]:

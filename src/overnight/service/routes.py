@@ -20,6 +20,7 @@ ROUTES: tuple[Route, ...] = (
     Route("plan", "POST", "/v1/plan", "Expand, check and preflight a campaign file."),
     Route("convert", "POST", "/v1/convert", "Write any campaign file as a native one."),
     Route("submit", "POST", "/v1/campaigns", "Submit a campaign file.", changes=True, status=201),
+    Route("update", "POST", "/v1/campaigns/{id}/update", "Apply an edited file to a campaign.", changes=True),
     Route("submit_runs", "POST", "/v1/runs", "Submit runs outside any campaign.", changes=True, status=201),
     Route("list_campaigns", "GET", "/v1/campaigns", "Campaigns, newest first."),
     Route("list_runs", "GET", "/v1/runs", "Runs, newest first."),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from overnight.service import convert, findings, look, queue_view, retrying, steer, submit
+from overnight.service import convert, findings, look, queue_view, retrying, steer, submit, update
 from overnight.service import requests as ask
 from overnight.service.context import Context
 from overnight.service.routes import ROUTES
@@ -35,6 +35,7 @@ _WORK: dict[str, tuple[type[ask.Request], Callable[[Context, Any], View]]] = {
     "plan": (ask.CampaignFile, submit.plan),
     "convert": (ask.CampaignFile, convert.convert),
     "submit": (ask.CampaignFile, submit.submit),
+    "update": (ask.Update, update.update),
     "submit_runs": (ask.SingleRuns, submit.submit_runs),
     "list_campaigns": (ask.Page, look.list_campaigns),
     "list_runs": (ask.RunPage, look.list_runs),

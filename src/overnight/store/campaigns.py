@@ -56,7 +56,7 @@ def submit(session: Session, plan: CampaignPlan, submission: Submission, digest:
         digest=digest,
         path=submission.path,
         source=submission.source,
-        settings=_campaign_settings(plan, submission),
+        settings=campaign_settings(plan, submission.code),
         now=session.now,
         actor=session.change.actor,
     )
@@ -72,21 +72,22 @@ def submit(session: Session, plan: CampaignPlan, submission: Submission, digest:
         for cell in sweep.cells:
             cell_ids[cell.name] = new_id(rng)
     for sweep in plan.sweeps:
-        _insert_runs(session, campaign_id, sweep_ids[sweep.name], sweep, cell_ids)
+        insert_cells(session, campaign_id, sweep_ids[sweep.name], sweep, cell_ids)
     for sweep in plan.sweeps:
         needs = [{"run_id": cell_ids[c.name], "needs_id": cell_ids[n]} for c in sweep.cells for n in c.needs]
         session.many("run_need_insert", needs)
     return campaign_id
 
 
-def _campaign_settings(plan: CampaignPlan, submission: Submission) -> str:
+def campaign_settings(plan: CampaignPlan, code: Mapping[str, Any]) -> str:
+    """The JSON form of what holds for a whole campaign, with the identity of the code."""
     goal = asdict(plan.goal) if plan.goal else None
     return rows.encode(
         {
             "goal": goal,
             "budget": asdict(plan.budget),
             "parallel": plan.parallel,
-            "code": submission.code,
+            "code": code,
             "analyze": plan.analyze,
         }
     )
@@ -111,9 +112,10 @@ def insert_sweep(session: Session, campaign_id: str | None, plan: SweepPlan, rng
 
 def config_of(cell: CellPlan) -> str:
     """The JSON form of what a run executes, frozen. `command, parameters, outputs, env` always; of `requires`,
-    `time_limit`, `estimate`, `stale_after` and `smaller` what the cell has."""
+    `skip_if_done`, `time_limit`, `estimate`, `stale_after` and `smaller` what the cell has."""
     own = {
         "requires": list(cell.requires),
+        "skip_if_done": cell.skip_if_done or None,
         "time_limit": cell.time_limit,
         "estimate": cell.estimate,
         "stale_after": cell.stale_after,
@@ -138,7 +140,7 @@ def _smaller(it: Smaller) -> dict[str, Any]:
     return {"changed": dict(it.changed), "command": _command(it.command), "env": dict(it.env)}
 
 
-def _insert_runs(session: Session, campaign_id: str, sweep_id: str, plan: SweepPlan, ids: Mapping[str, str]) -> None:
+def insert_cells(session: Session, campaign_id: str, sweep_id: str, plan: SweepPlan, ids: Mapping[str, str]) -> None:
     """The runs of a sweep in file order; those with conditions wait until these were looked at."""
     whole = any(need.match is None for need in plan.needs)
     waits = [whole or bool(cell.needs) or has_conditions(cell) for cell in plan.cells]
@@ -169,7 +171,7 @@ def insert_conditions(session: Session, sweep_id: str, plan: SweepPlan, ids: Map
     ]
     session.many("condition_insert", conditions)
     outputs = [
-        {"path": posixpath.join(plan.workdir, output), "run_id": ids[cell.name]}
+        {"path": posixpath.normpath(posixpath.join(plan.workdir, output)), "run_id": ids[cell.name]}
         for cell in cells
         for output in cell.outputs
         if not output.startswith("${run_dir}")

@@ -1,0 +1,108 @@
+"""Storing what a newer version of a campaign's file says, beside what was stored at submission."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from overnight.domain.nouns import Sweep
+from overnight.domain.plan import CampaignPlan, CellPlan, SweepPlan
+from overnight.store import campaigns, rows
+from overnight.store.base import Session
+from overnight.store.campaigns import Submission
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A pending run and what its file says of it now."""
+
+    run_id: str
+    before: str
+    """Its configuration until now, as text."""
+    cell: CellPlan
+
+
+def update_campaign(
+    session: Session, campaign_id: str, plan: CampaignPlan, submission: Submission, digest: str
+) -> bool:
+    """Keep what the file says of the whole campaign; False when that is stored already.
+
+    The name stays, and so does the identity of the code, which is that of the submission; the event has today's.
+    """
+    kept = session.rows("campaign_get", id=campaign_id)[0]
+    code = campaigns.get(session, campaign_id).code
+    settings = campaigns.campaign_settings(plan, code)
+    stored = (kept[5], kept[6], kept[7], session.value("campaign_source", id=campaign_id))
+    if stored == (digest, submission.path, settings, submission.source):
+        return False
+    session.rows(
+        "campaign_update",
+        id=campaign_id,
+        digest=digest,
+        path=submission.path,
+        source=submission.source,
+        settings=settings,
+    )
+    today = {name: submission.code.get(name) for name in ("kind", "commit", "sha256", "diff_sha256")}
+    session.record("campaign.update", campaign_id, before=kept[5], digest=digest, path=submission.path, code=today)
+    return True
+
+
+def update_sweep(session: Session, sweep: Sweep, plan: SweepPlan) -> bool:
+    """Replace the settings of a sweep; False when they are the same. Its priority stays, and what live attempts were
+    started with is kept for them."""
+    text = rows.settings_of(plan)
+    settings = rows.sweep_settings(text)
+    if settings == sweep.settings:
+        return False
+    before, after = asdict(sweep.settings), asdict(settings)
+    old = session.rows("sweep_get", id=sweep.id)[0][7]
+    retry = sweep.settings.retry
+    session.rows("attempts_keep_settings", sweep_id=sweep.id, settings=old)
+    session.rows("sweep_settings_put", id=sweep.id, settings=text, most=retry.attempts + retry.smaller)
+    session.record("sweep.update", sweep.id, changed=sorted(name for name in after if after[name] != before[name]))
+    return True
+
+
+def update_sweep_needs(session: Session, sweep_id: str, wanted: Iterable[str]) -> bool:
+    """What a sweep needs as a whole from now on (ids of sweeps); False when it is that already."""
+    known, needed = {row[0] for row in session.rows("sweep_needs", id=sweep_id)}, set(wanted)
+    if known == needed:
+        return False
+    session.record("sweep.update", sweep_id, needs=sorted(needed))
+    dropped = [{"sweep_id": sweep_id, "needs_id": it} for it in sorted(known - needed)]
+    added = [{"sweep_id": sweep_id, "needs_id": it, "since": _now(session)} for it in sorted(needed - known)]
+    session.many("sweep_need_drop", dropped)
+    session.many("sweep_need_add", added)
+    return True
+
+
+def _now(session: Session) -> int:
+    """The newest event: needs that are added hold for what is started after it."""
+    return session.pen.seq if session.pen else 0
+
+
+def replace_runs(session: Session, sweep_id: str, plan: SweepPlan, changed: Sequence[Replacement]) -> None:
+    """Give pending runs of a sweep other configurations, conditions and outputs; their failures are forgotten."""
+    made = [(it.run_id, it.before, campaigns.config_of(it.cell)) for it in changed]
+    for run_id, before, config in made:
+        session.record("run.update", run_id, before=_digest(before), digest=_digest(config))
+    session.many("run_replaced", [{"id": run_id, "config": config} for run_id, _, config in made])
+    for query in ("conditions_drop", "outputs_drop"):
+        session.many(query, [{"run_id": run_id} for run_id, *_ in made])
+    ids = {it.cell.name: it.run_id for it in changed}
+    campaigns.insert_conditions(session, sweep_id, replace(plan, cells=tuple(it.cell for it in changed)), ids)
+
+
+def _digest(config: str) -> str:
+    return hashlib.sha256(config.encode()).hexdigest()[:16]
+
+
+def update_run_needs(session: Session, known: Mapping[str, set[str]], wanted: Mapping[str, set[str]]) -> None:
+    """What runs need from now on; both arguments: run -> ids of the runs that it needs."""
+    dropped = [(run, it) for run, needed in wanted.items() for it in sorted(known.get(run, set()) - needed)]
+    added = [(run, it) for run, needed in wanted.items() for it in sorted(needed - known.get(run, set()))]
+    since = _now(session)
+    session.many("run_need_drop", [{"run_id": run, "needs_id": it} for run, it in dropped])
+    session.many("run_need_add", [{"run_id": run, "needs_id": it, "since": since} for run, it in added])
