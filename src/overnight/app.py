@@ -9,17 +9,23 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import overnight
 from overnight.clock import Clock, SystemClock, pause
 from overnight.config import Configuration
+from overnight.daemon.analyst import Analyst
+from overnight.daemon.aside import Aside
+from overnight.daemon.herald import Herald, Messenger
 from overnight.daemon.loop import Loop
 from overnight.daemon.sessions import next_session, open_epoch
 from overnight.daemon.world import Place, World
-from overnight.domain.errors import StoreRefused
+from overnight.domain.errors import Refused, StoreRefused
 from overnight.home import HomeLock, token_of
 from overnight.ids import system_random
 from overnight.service.context import Context, Spot
+from overnight.service.findings import summary
+from overnight.service.requests import One
 from overnight.store.base import Store
 from overnight.store.sqlite import SqliteStore
 from overnight.surfaces.cli.bystander import Bystander
@@ -58,6 +64,7 @@ class Plane:
 
     context: Context
     lock: HomeLock
+    _aside: Aside
     _store: Store
     _target: LocalTarget
     _probe: GpuProbe
@@ -69,6 +76,7 @@ class Plane:
         self._stop.set()
         self.context.wake()
         self._thread.join()
+        self._aside.close()
         self._target.close()
         self._probe.close()
         self._store.close()
@@ -93,6 +101,7 @@ def start(configuration: Configuration, *, broken: Callable[[str], None]) -> Pla
 
 def _start(configuration: Configuration, lock: HomeLock, broken: Callable[[str], None]) -> Plane:
     clock = SystemClock()
+    messenger = _messenger(configuration)
     store = open_store(configuration, clock, alone=True)
     token_of(configuration)
     open_epoch(store, clock, overnight.__version__)
@@ -116,8 +125,11 @@ def _start(configuration: Configuration, lock: HomeLock, broken: Callable[[str],
     stop = threading.Event()
     thread = threading.Thread(target=_guarded, args=(loop, stop, broken), name="loop", daemon=True)
     context = Context(store, {target.name: Spot(target, files)}, configuration, rng, lambda: loop.wake(steered=True))
+    aside = _aside(configuration, context, messenger)
+    world.written = aside.wake
     thread.start()
-    return Plane(context, lock, store, target, probe, stop, thread)
+    aside.start()
+    return Plane(context, lock, aside, store, target, probe, stop, thread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +174,29 @@ def _readable(configuration: Configuration, stack: ExitStack) -> Configuration:
         return configuration
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="overnight-"))
     return replace(configuration, database_url=f"sqlite:///{folder}/empty.db")
+
+
+def _messenger(configuration: Configuration) -> Messenger | None:
+    """Who delivers alerts, as configured. Refused rather than silent all night when that cannot work."""
+    if not configuration.notify.urls:
+        return None
+    try:
+        from overnight.daemon.apprise_messenger import AppriseMessenger
+    except ModuleNotFoundError as error:
+        raise Refused(
+            f"config.toml has [notify] urls, but {error.name} is not installed",
+            place=str(configuration.home / "config.toml"),
+            next_step="Install it with: pip install 'overnight[notify]'",
+        ) from error
+    return AppriseMessenger(configuration.notify.urls, str(configuration.home))
+
+
+def _aside(configuration: Configuration, context: Context, messenger: Messenger | None) -> Aside:
+    def summed_up(campaign_id: str) -> dict[str, Any]:
+        return summary(context, One(id=campaign_id))
+
+    herald = Herald(context.store, messenger, frozenset(configuration.notify.on))
+    return Aside(herald, Analyst(context.store, configuration.analysis, configuration.home, summed_up))
 
 
 def _guarded(loop: Loop, stop: threading.Event, broken: Callable[[str], None]) -> None:

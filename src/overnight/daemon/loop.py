@@ -118,6 +118,7 @@ class Loop:
             sight = self._look(facts, now)
             decided = self.world.store.write(SYSTEM, lambda session: self._decide(session, sight, now, steered=steered))
             self._carry_out(*decided)
+            self.world.written()
         if steered or now >= self.due.stop:
             self._order_stops()
             self.due.stop = now + STOP_SECONDS

@@ -37,5 +37,7 @@ class World:
     """Targets whose attempts have been observed since they were last connected: only those get new work."""
     home: Callable[[], Room] | None = None
     """What is left where the record lies; None = not on a disk of this machine."""
+    written: Callable[[], None] = lambda: None
+    """Called when a turn has written something: others may have to act on it."""
     reserve: Reserve = NO_RESERVE
     """Room that must be left wherever something writes."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from overnight.domain.alerts import ANALYSIS, AlertKind
 from overnight.domain.reasons import Reason
 from overnight.domain.states import CAMPAIGN, FINAL_RUN, SWEEP
 from overnight.planner.judge import back_off
@@ -196,4 +197,6 @@ def _tell_end(session: Session, campaign_id: str, counts: Mapping[str, int]) -> 
     campaign = campaigns.get(session, campaign_id)
     detail = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
     subject, title = f"{campaign_id}:{session.now:.3f}", f"{campaign.name}: {campaign.state}"
-    marks.alert(session, "settled", subject, campaign_id=campaign_id, title=title, detail=detail)
+    marks.alert(session, AlertKind.SETTLED, subject, campaign_id=campaign_id, title=title, detail=detail)
+    if campaign.analyze:
+        marks.alert(session, ANALYSIS, subject, campaign_id=campaign_id, title=campaign.name, detail="")
