@@ -68,6 +68,7 @@ def test_a_waiting_run_names_what_it_waits_for() -> None:
 @pytest.mark.parametrize(
     ("lane", "code", "command"),
     [
+        (replace(LANE, hold="the disk is full"), "held", "overnight doctor"),
         (replace(LANE, open=False), "sweep_paused", f"overnight resume {SWEEP.id}"),
         (replace(LANE, campaign=replace(CAMPAIGN, open=False)), "campaign_paused", f"overnight resume {CAMPAIGN.id}"),
         (replace(LANE, parallel=1, live=1), "sweep_parallel", None),
@@ -96,6 +97,45 @@ def test_a_sick_or_foreign_device_is_named() -> None:
     assert explain(situation(devices=[used])).code == "foreign_use"
     assert explain(situation(devices=[used], held={used.id: "b.1"})).code == "busy"
     assert explain(situation(devices=[used, replace(GPU, id="here/GPU-2")], held={"here/GPU-2": "b.1"})).code == "busy"
+
+
+def needing(need: Need) -> Sweep:
+    return replace(SWEEP, settings=replace(SETTINGS, need=need))
+
+
+def test_devices_of_other_targets_do_not_count() -> None:
+    elsewhere = replace(GPU, id="box/GPU-1", target="box")
+    assert explain(situation(sweep=needing(Need(gpus=2)), devices=[GPU, elsewhere])).code == "never_fits"
+    assert explain(situation(devices=[replace(GPU, busy="pid 7"), elsewhere])).code == "foreign_use"
+
+
+def test_a_run_that_allows_certain_gpus_speaks_of_these_alone() -> None:
+    other = replace(GPU, id="here/GPU-2", position=3, name="L4")
+    made = explain(situation(sweep=needing(Need(gpus=1, devices=(1, 2))), devices=[GPU, other]))
+    assert made.sentence == "it needs 1 GPU of index 1, 2, and the target has 0 that suit"
+    used = replace(other, busy="pid 7 holds 40 GiB")
+    made = explain(situation(sweep=needing(Need(gpus=1, devices=(3,))), devices=[GPU, used]))
+    assert made.sentence == "L4 is used by others: pid 7 holds 40 GiB"
+
+
+def test_a_threshold_of_the_run_itself_is_named() -> None:
+    strict = needing(Need(gpus=1, free_below_mib=100))
+    made = explain(situation(sweep=strict, devices=[replace(GPU, used_mib=300)]))
+    assert made.sentence == "H100 is used by others: 300 MiB of its memory, free means less than 100 MiB"
+    made = explain(situation(sweep=strict, devices=[replace(GPU, used_mib=3, strangers=True, busy="pid 7")]))
+    assert made.sentence == "H100 is used by others: pid 7"
+    made = explain(situation(sweep=strict, devices=[replace(GPU, used_mib=3, strangers=True)]))
+    assert made.sentence == "H100 is used by others: processes that are not ours"
+    assert explain(situation(sweep=needing(Need(gpus=1, free_below_mib=500)), devices=[GPU])).code == "busy"
+
+
+def test_a_run_that_takes_no_device_waits_for_none() -> None:
+    assert explain(situation(sweep=needing(Need(slots=0)), devices=())).code == "start_due"
+
+
+def test_a_run_that_may_share_says_that_no_shared_gpu_has_room() -> None:
+    made = explain(situation(sweep=needing(Need(gpus=1, share=2)), held={GPU.id: "b.1"}, ahead=1))
+    assert made.sentence.endswith(", and none of them is known to have memory for one more; 1 queued run ahead")
 
 
 def test_a_run_behind_others_says_how_many() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overnight.domain.plan import Need
-from overnight.planner.fit import FreeDevice, Holder, could_have, free_part, is_free, kind_and_number, may_have, suits
+from overnight.planner.fit import FreeDevice, Holder, free_part, is_free, kind_and_number, may_have, suits
 from overnight.planner.place import (
     PATIENCE,
     CampaignView,
@@ -143,9 +143,172 @@ def test_kinds_and_sizes() -> None:
     assert suits(slot, Need(devices=(7,)))
 
 
+def card(place: int = 0, memory: int = 80_000, *holders: Holder, **changes: object) -> FreeDevice:
+    return replace(FreeDevice(f"here/GPU-{place}", "gpu", place, memory, "H100"), holders=holders, **changes)
+
+
+def holder(attempt: str = "x.1", part: int = 0, share: int = 2, peak_mib: int | None = 10_000) -> Holder:
+    return Holder(attempt, part, share, peak_mib)
+
+
+def knowing(peak: int | None, *runs: Head) -> tuple[Head, ...]:
+    """Heads of which it is known what they use on an H100."""
+    return tuple(replace(run, peaks={} if peak is None else {"H100": peak}) for run in runs)
+
+
+ONE, TWO = Need(gpus=1), Need(gpus=1, share=2)
+
+
+def test_only_allowed_gpus_are_given_and_others_do_not_count() -> None:
+    picky = lane("a", runs=heads("a1", "a2"), need=Need(gpus=1, devices=(1, 3)))
+    assert placed([picky], gpus(80, 80, 80)) == {"a1": ["here/GPU-1"]}
+    assert placed([replace(picky, need=Need(gpus=2, devices=(1, 3)))], gpus(80, 80, 80)) == {}
+
+
+def test_a_gpu_is_free_by_the_threshold_of_the_run_or_else_by_that_of_its_target() -> None:
+    own = Need(gpus=1, free_below_mib=500)
+    assert is_free(card(used_mib=499), own)
+    assert not is_free(card(used_mib=500), own)
+    assert is_free(card(used_mib=499, busy="499 MiB are in use, free means at most 100"), own)
+    assert not is_free(card(used_mib=1, strangers=True), own)
+    assert is_free(card(used_mib=None), own)
+    assert not is_free(card(used_mib=None, busy="in use by pid 7"), own)
+    assert is_free(card(used_mib=70_000), ONE)
+    assert not is_free(card(used_mib=0, busy="in use by pid 7"), ONE)
+
+
+def test_what_others_use_is_left_to_them() -> None:
+    devices = (card(0, busy="in use by pid 7", strangers=True, used_mib=9), card(1, used_mib=600, busy="600 MiB"))
+    assert placed([lane("a", need=ONE)], devices) == {}
+    assert placed([lane("a", need=replace(ONE, free_below_mib=601))], devices) == {"a1": ["here/GPU-1"]}
+
+
+def test_a_run_that_takes_no_device_starts_though_none_is_free() -> None:
+    assert placed([lane("a", need=Need(slots=0), parallel=1)], ()) == {"a1": []}
+    assert len(placed([lane("a", need=Need(slots=0), campaign=replace(OPEN, parallel=2, live=1))], ())) == 1
+
+
+def test_runs_that_take_no_device_go_one_by_one_where_nobody_says_more() -> None:
+    nothing = Need(slots=0)
+    assert bound_of(nothing, None, None) == 1
+    assert bound_of(nothing, 7, None) == 7
+    assert bound_of(nothing, None, 7) is None
+    assert bound_of(Need(), None, None) is None
+
+
+def test_a_gpu_is_shared_when_its_holders_bear_it_and_memory_suffices_for_all() -> None:
+    assert may_have(card(0, 80_000, holder()), TWO, 10_000)
+    assert not may_have(card(0, 80_000, holder()), ONE, 10_000)
+    assert not may_have(card(0, 80_000, holder(share=1)), TWO, 10_000)
+    assert not may_have(card(0, 80_000, holder(), holder("y.1", 1)), TWO, 10_000)
+    assert not may_have(card(0, 80_000, holder(), holder("y.1", 1)), replace(TWO, share=3), 10_000)
+    assert may_have(card(0, 80_000, holder(share=3), holder("y.1", 1, 3)), replace(TWO, share=3), 10_000)
+
+
+def test_memory_on_a_shared_gpu_is_set_aside_with_headroom() -> None:
+    assert may_have(card(0, 22_000, holder()), TWO, 10_000)
+    assert not may_have(card(0, 21_999, holder()), TWO, 10_000)
+    assert not may_have(card(0, 22_000, holder(), used_mib=11_001), TWO, 10_000)
+    assert not may_have(card(0, 0, holder()), TWO, 10_000)
+
+
+def test_nobody_joins_or_is_joined_whose_memory_is_not_known() -> None:
+    assert not may_have(card(0, 80_000, holder()), TWO, None)
+    assert not may_have(card(0, 80_000, holder(peak_mib=None)), TWO, 10_000)
+    assert may_have(card(), TWO, None)
+
+
+def test_nobody_joins_where_strangers_are() -> None:
+    assert not may_have(card(0, 80_000, holder(), strangers=True), TWO, 10_000)
+
+
+def test_the_lowest_part_that_is_free_is_given() -> None:
+    assert free_part(card()) == 0
+    assert free_part(card(0, 80_000, holder())) == 1
+    assert free_part(card(0, 80_000, holder(part=1), holder("y.1", 2))) == 0
+    assert free_part(card(0, 80_000, holder(part=0), holder("y.1", 2))) == 1
+
+
+def test_empty_gpus_go_before_shared_ones_and_the_emptiest_before_others() -> None:
+    full, bare = card(0, 80_000, holder(peak_mib=30_000)), card(1, 80_000, holder(peak_mib=20_000))
+    runs = knowing(10_000, *heads("a1"))
+    assert placed([lane("a", runs=runs, need=TWO)], (full, bare, card(2))) == {"a1": ["here/GPU-2"]}
+    assert placed([lane("a", runs=runs, need=TWO)], (full, bare)) == {"a1": ["here/GPU-1"]}
+
+
+def test_runs_that_are_placed_together_share_within_their_bounds() -> None:
+    runs = knowing(10_000, *heads("a1", "a2", "a3"))
+    made = place(Snapshot((lane("a", runs=runs, need=TWO),), (card(),)), NOW)
+    assert [(it.run_id, it.part, [h.attempt for h in it.devices[0].holders]) for it in made] == [
+        ("a1", 0, []),
+        ("a2", 1, ["a1.1"]),
+    ]
+    unknown = knowing(None, *heads("a1", "a2"))
+    assert len(place(Snapshot((lane("a", runs=unknown, need=TWO),), (card(),)), NOW)) == 1
+
+
+def test_a_run_that_lacked_memory_goes_elsewhere_and_to_the_largest_first() -> None:
+    avoiding = tuple(replace(run, avoid=frozenset({"here/GPU-1"})) for run in heads("a1"))
+    ladder = lane("a", runs=avoiding, need=ONE)
+    assert placed([ladder], gpus(24, 24, 80)) == {"a1": ["here/GPU-2"]}
+    assert placed([ladder], gpus(24, 80)) == {"a1": ["here/GPU-0"]}
+    assert placed([ladder], gpus(24, 80)[1:]) == {"a1": ["here/GPU-1"]}
+
+
+def test_a_run_that_waited_long_keeps_only_what_serves_it() -> None:
+    """Not GPUs that it may not have, nor those that others use."""
+    old = lane("a", runs=heads("a1", created_at=NOW - PATIENCE), need=Need(gpus=2, devices=(0, 1)))
+    young = lane("b", runs=heads("b1", "b2", seq=5), need=ONE)
+    assert placed([old, young], gpus(80, 80, 80)[1:]) == {"b1": ["here/GPU-2"]}
+    strict = replace(old, need=Need(gpus=1, free_below_mib=100))
+    assert placed([strict, young], (card(0, used_mib=400),)) == {"b1": ["here/GPU-0"]}
+
+
+def test_a_run_that_wants_its_gpu_alone_is_not_starved_by_runs_that_share() -> None:
+    alone = lane("a", runs=heads("a1", created_at=NOW - PATIENCE), need=ONE)
+    sharing = lane("b", runs=knowing(10_000, *heads("b1", seq=5)), need=TWO)
+    assert placed([alone, sharing], (card(0, 80_000, holder()),)) == {}
+    young = replace(alone, heads=heads("a1"))
+    assert placed([young, sharing], (card(0, 80_000, holder()),)) == {"b1": ["here/GPU-0"]}
+
+
+MOST = 80_000
+
+holders = st.builds(
+    holder, part=st.just(0), share=st.integers(2, 3), peak_mib=st.none() | st.sampled_from([4_000, 9_000, 40_000])
+)
+
+
+@st.composite
+def devices(draw: st.DrawFn) -> tuple[FreeDevice, ...]:
+    """Slots, and GPUs that are free, used by strangers, or shared."""
+    made = [
+        card(
+            place,
+            draw(st.sampled_from([8_000, 24_000, MOST])),
+            *draw(st.lists(holders, max_size=1)),
+            used_mib=draw(st.none() | st.sampled_from([0, 400, 9_000])),
+            busy=draw(st.none() | st.just("in use")),
+            strangers=draw(st.booleans()),
+        )
+        for place in range(draw(st.integers(0, 4)))
+    ]
+    return (*slots(draw(st.integers(0, 4))), *made)
+
+
+needs = st.builds(
+    Need,
+    gpus=st.integers(0, 2),
+    slots=st.integers(0, 2),
+    gpu_memory_mib=st.sampled_from([0, 24_000]),
+    devices=st.none() | st.sampled_from([(0,), (1, 2)]),
+    free_below_mib=st.none() | st.sampled_from([100, 500]),
+) | st.builds(Need, gpus=st.just(1), share=st.integers(2, 3))
+
+
 @st.composite
 def snapshots(draw: st.DrawFn) -> Snapshot:
-    free = slots(draw(st.integers(0, 4))) + gpus(*draw(st.lists(st.sampled_from([8, 24, 80]), max_size=4)))
+    free = draw(devices())
     views = [
         replace(
             OPEN,
@@ -160,35 +323,103 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     for number in range(draw(st.integers(0, 4))):
         count = draw(st.integers(1, 4))
         made = tuple(
-            Head(f"r{seq + n}", seq + n, priority, 0, NOW - draw(st.sampled_from([0, 2 * PATIENCE])))
+            Head(
+                f"r{seq + n}",
+                seq + n,
+                priority,
+                0,
+                NOW - draw(st.sampled_from([0, 2 * PATIENCE])),
+                draw(st.sampled_from([frozenset(), frozenset({"here/GPU-0"})])),
+                draw(st.sampled_from([{}, {"H100": 5_000}, {"H100": 30_000}])),
+            )
             for n, priority in enumerate(
                 sorted(draw(st.lists(st.integers(0, 2), min_size=count, max_size=count)), reverse=True)
             )
         )
         seq += count
-        need = draw(
-            st.builds(Need, gpus=st.integers(0, 2), slots=st.integers(1, 2), gpu_memory_mib=st.sampled_from([0, 24]))
-        )
         lanes.append(
             lane(
                 f"s{number}",
                 runs=made,
-                need=need,
+                need=draw(needs),
                 campaign=draw(st.sampled_from([None, *views])),
                 priority=draw(st.integers(0, 2)),
                 parallel=draw(st.none() | st.integers(1, 3)),
                 live=draw(st.integers(0, 2)),
                 open=draw(st.booleans()),
+                hold=draw(st.sampled_from([None, None, "its barrier is shut"])),
             )
         )
-    return Snapshot(tuple(lanes), free)
+    return Snapshot(tuple(lanes), free, free)
+
+
+def on_each(snapshot: Snapshot, made: tuple[Placement, ...]) -> dict[str, list[tuple[int, int | None]]]:
+    """Device -> (share, learnt memory) of all that are on it in the end."""
+    wants = {lane.sweep_id: lane.need for lane in snapshot.lanes}
+    peaks = {head.run_id: head.peaks.get("H100") for lane in snapshot.lanes for head in lane.heads}
+    found = {device.id: [(it.share, it.peak_mib) for it in device.holders] for device in snapshot.free}
+    for it in made:
+        for device in it.devices:
+            found[device.id].append((wants[it.sweep_id].share, peaks[it.run_id]))
+    return found
 
 
 @given(snapshots())
-def test_no_device_is_given_twice_and_every_bound_holds(snapshot: Snapshot) -> None:
+def test_a_device_has_one_run_or_as_many_as_all_on_it_bear_and_its_memory_holds(snapshot: Snapshot) -> None:
     made = place(snapshot, NOW)
-    given_devices = [device.id for it in made for device in it.devices]
-    assert len(given_devices) == len(set(given_devices))
+    memory = {device.id: device.memory_mib for device in snapshot.free}
+    given = {device.id for it in made for device in it.devices}
+    for device, there in on_each(snapshot, made).items():
+        if device in given and len(there) > 1:
+            assert len(there) <= min(share for share, _ in there)
+            assert all(peak is not None for _, peak in there)
+            assert sum(1.1 * (peak or 0) for _, peak in there) <= memory[device] + 1e-6
+
+
+@given(snapshots())
+def test_parts_of_a_device_differ(snapshot: Snapshot) -> None:
+    made = place(snapshot, NOW)
+    parts = [(it.devices[0].id, it.part) for it in made if it.devices]
+    parts += [(device.id, one.part) for device in snapshot.free for one in device.holders]
+    assert len(parts) == len(set(parts))
+
+
+@given(snapshots())
+def test_nothing_goes_where_strangers_are(snapshot: Snapshot) -> None:
+    wants = {lane.sweep_id: lane.need for lane in snapshot.lanes}
+    for it in place(snapshot, NOW):
+        for device in it.devices:
+            assert device.holders or is_free(device, wants[it.sweep_id])
+            assert not (device.holders and device.strangers)
+
+
+@st.composite
+def crowds(draw: st.DrawFn) -> Snapshot:
+    """One run that has waited long, and younger ones of other sweeps that fit wherever there is room."""
+    old = lane("old", runs=heads("old", created_at=NOW - PATIENCE), need=draw(needs), campaign=None)
+    young = [
+        lane(f"s{number}", runs=knowing(5_000, *heads(f"y{number}", seq=5 + number)), need=draw(needs), campaign=None)
+        for number in range(draw(st.integers(1, 3)))
+    ]
+    free = draw(devices())
+    return Snapshot((*young, old), free, free)
+
+
+@given(crowds())
+def test_who_waited_long_is_overtaken_on_no_device_that_serves_it(snapshot: Snapshot) -> None:
+    """I39: neither by what is smaller, nor by what shares."""
+    made = place(snapshot, NOW)
+    old = snapshot.lanes[-1]
+    able = [device for device in snapshot.free if suits(device, old.need)]
+    if any(it.run_id == "old" for it in made) or len(able) < kind_and_number(old.need)[1]:
+        return
+    serving = {device.id for device in able if not device.strangers and (device.holders or is_free(device, old.need))}
+    assert not serving & {device.id for it in made for device in it.devices}
+
+
+@given(snapshots())
+def test_every_bound_holds(snapshot: Snapshot) -> None:
+    made = place(snapshot, NOW)
     assert len({it.run_id for it in made}) == len(made)
     by_sweep = {lane.sweep_id: [it for it in made if it.sweep_id == lane.sweep_id] for lane in snapshot.lanes}
     by_campaign: dict[str, int] = {}

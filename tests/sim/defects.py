@@ -11,8 +11,8 @@ import pytest
 from overnight.daemon import judging, loop, orphans, placing, sessions, settle
 from overnight.daemon.loop import Loop
 from overnight.domain.nouns import Attempt
-from overnight.planner import judge, place
-from overnight.service import consequences, once, steer
+from overnight.planner import fit, judge, place
+from overnight.service import consequences, lanes, once, steer
 from overnight.store import moves, runs
 from overnight.store.base import Session
 from overnight.targets.base import Absent, Alive, Dead, News, Refused, Unknown
@@ -197,6 +197,31 @@ def _(patch: Patch) -> None:
 @defect("devices of ended attempts are never given back")
 def _(patch: Patch) -> None:
     patch.setattr(loop.devices, "_free_clean", nothing)
+
+
+@defect("runs share a GPU although nobody knows what they need")
+def _(patch: Patch) -> None:
+    def may_join(device: Any, need: Any, _: Any) -> bool:
+        return len(device.holders) < min(need.share, *(holder.share for holder in device.holders))
+
+    patch.setattr(fit, "_may_join", may_join)
+
+
+@defect("a run that wants its GPU alone joins those that share one")
+def _(patch: Patch) -> None:
+    true = fit._may_join
+    patch.setattr(fit, "_may_join", lambda device, need, peak: need.share == 1 or true(device, need, peak))
+
+
+@defect("the GPUs that a run allows are ignored")
+def _(patch: Patch) -> None:
+    true = fit.suits
+    patch.setattr(fit, "suits", lambda device, need: true(device, replace(need, devices=None)))
+
+
+@defect("runs that take no device have no bound")
+def _(patch: Patch) -> None:
+    patch.setattr(lanes, "bound_of", lambda _, sweep, __: sweep)
 
 
 # Runs

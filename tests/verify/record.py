@@ -23,7 +23,7 @@ from overnight.store.sqlite import SqliteStore
 
 PERSON = Change(actor="ada")
 EVENT_COLUMNS = "seq, wall, mono, boot_id, actor, request_id, kind, subject, token, payload"
-DEVICES = ("here/slot0", "here/slot1", "here/slot2")
+DEVICES = ("here/slot0", "here/slot1", "here/slot2", "here/slot3")
 
 
 def cell(name: str, *needs: str) -> CellPlan:
@@ -72,10 +72,11 @@ class Record:
         alone = [campaigns.SingleRun(f"single-{n}", cell("x"), sweep("alone")) for n in range(number)]
         return self.store.write(PERSON, lambda s: campaigns.submit_single(s, alone, self.rng))
 
-    def claim(self, run: str, *devices: str) -> Attempt:
+    def claim(self, run: str, *devices: str, part: int = 0, share: int = 1) -> Attempt:
         def work(session: Session) -> Attempt | None:
             number = runs.get(session, run).attempts + 1
-            fence = runs.claim(session, run, number, target="here", folder="/f", devices=list(devices))
+            place: dict[str, Any] = {"devices": devices, "part": part, "share": share}
+            fence = runs.claim(session, run, number, target="here", folder="/f", **place)
             return runs.get_attempt(session, f"{run}.{number}") if fence else None
 
         attempt = self.store.write(SYSTEM, work)
@@ -128,7 +129,9 @@ def fill(store: Store) -> dict[str, str]:
     record.move(DEVICE, DEVICES[1], "restore", PERSON)
     record.move(DEVICE, DEVICES[1], "quarantine")
     _, later = record.submit(campaign_plan("later"))
-    running, queued, cancelled, failed, used = record.singles(5)
+    running, queued, cancelled, failed, used, *sharing = record.singles(7)
+    for part, run in enumerate(sharing):
+        record.claim(run, DEVICES[3], part=part, share=3)
     live = record.claim(running, DEVICES[0])
     record.store.write(SYSTEM, lambda s: s.value("fence_next"))
     record.move_runs("cancel", cancelled)
@@ -224,15 +227,16 @@ class Forger:
             state,
         )
 
-    def claim(self, run: str, *devices: str, token: int | None = None) -> tuple[str, int]:
+    def claim(self, run: str, *devices: str, token: int | None = None, share: int = 1) -> tuple[str, int]:
         """A run is started, allowed or not; returns the attempt and its token."""
+        shared = {"share": share} if share > 1 else {}
         if token is None:
             token = self.value("UPDATE fence SET value = value + 1 RETURNING value")
         number = self.value(
             "UPDATE runs SET attempts = attempts + 1, fence = ? WHERE id = ? RETURNING attempts", token, run
         )
         attempt = f"{run}.{number}"
-        self.event("run.claim", run, attempt=attempt, token=token, target="here", devices=devices)
+        self.event("run.claim", run, attempt=attempt, token=token, target="here", devices=devices, **shared)
         self._enter(run, "running")
         self.sql(
             "INSERT INTO attempts (id, run_id, number, state, fence, target, folder, devices, claimed_at)"
@@ -240,7 +244,8 @@ class Forger:
             *(attempt, run, number, token, json.dumps(devices)),
         )
         for device in devices:
-            self.sql("INSERT INTO leases VALUES (?, ?, 'held', 1, NULL, 0)", device, attempt)
+            part = self.value("SELECT count(*) FROM leases WHERE device_id = ? AND state = 'held'", device)
+            self.sql("INSERT INTO leases VALUES (?, ?, 'held', 1, NULL, ?)", device, attempt, part)
         return attempt, token
 
     def attempt(self, attempt: str, transition: str, token: int) -> None:

@@ -256,6 +256,18 @@ def _device_held_twice(forger: Forger, ids: Ids) -> None:
     forger.claim(ids["queued"], DEVICES[0])
 
 
+def _alone_beside_sharing_ones(forger: Forger, ids: Ids) -> None:
+    forger.claim(ids["queued"], DEVICES[3])
+
+
+def _sharing_beside_one_that_is_alone(forger: Forger, ids: Ids) -> None:
+    forger.claim(ids["queued"], DEVICES[0], share=3)
+
+
+def _more_than_it_bears(forger: Forger, ids: Ids) -> None:
+    forger.claim(ids["queued"], DEVICES[3], share=2)
+
+
 def _device_of_nowhere(forger: Forger, ids: Ids) -> None:
     forger.claim(ids["queued"], "moon/slot0")
 
@@ -320,7 +332,8 @@ DAMAGES: list[tuple[Damage, str]] = [
     (_after_cancel, "I15"),
     (_tally, "I16"),
     (_requeue_while_alive, "I17"),
-    (_device_held_twice, "I18"),
+    *((damage, "I18") for damage in (_device_held_twice, _alone_beside_sharing_ones)),
+    *((damage, "I18") for damage in (_sharing_beside_one_that_is_alone, _more_than_it_bears)),
     (_device_of_nowhere, "I19"),
     *((damage, "I20") for damage in (_released_twice, _released_while_alive, _released_with_foreign_token)),
     (_quarantined_device, "I21"),
@@ -336,6 +349,16 @@ def test_a_damage_is_called_by_its_name(
     report = verify(store)
     assert names(report) == {invariant}, report.violations
     assert all(violation.seq > 0 for violation in report.violations)
+
+
+def test_a_device_may_be_shared_by_as_many_as_all_on_it_bear(copied: tuple[SqliteStore, Forger, Ids]) -> None:
+    store, forger, ids = copied
+    attempt, token = forger.claim(ids["queued"], DEVICES[3], share=3)
+    assert verify(store).ok
+    forger.attempt(attempt, "exit", token)
+    forger.release(attempt, token, DEVICES[3])
+    forger.run(ids["queued"], "fail", token, attempt=attempt)
+    assert verify(store).ok
 
 
 def test_a_device_given_back_by_another_attempt_is_found(copied: tuple[SqliteStore, Forger, Ids]) -> None:

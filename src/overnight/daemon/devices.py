@@ -9,7 +9,7 @@ from overnight.daemon.world import World
 from overnight.domain.errors import Unavailable
 from overnight.domain.nouns import Attempt
 from overnight.domain.states import DEVICE, LIVE_ATTEMPT
-from overnight.store import campaigns, families, runs
+from overnight.store import campaigns, families, rows, runs
 from overnight.store.base import Session
 from overnight.store.moves import move
 from overnight.targets.base import Offer
@@ -18,6 +18,8 @@ SETTLING_SECONDS = 0.25
 """How often GPUs are probed while one of them waits to be proven clean."""
 GPU_SECONDS = 15.0
 """How often GPUs are probed otherwise."""
+LEARNING_SECONDS = 2.0
+"""How often they are probed while runs that may share a GPU are on one: a short run must be seen at its most."""
 SLOT_SECONDS = 600.0
 """How often a target without GPUs is asked: its slots do not change."""
 
@@ -39,10 +41,15 @@ def interval(world: World, offers: Mapping[str, Sequence[Offer]]) -> float:
         return GPU_SECONDS
     if not any(offer.kind == "gpu" for offered in offers.values() for offer in offered):
         return SLOT_SECONDS
-    unclean = world.store.read(
-        lambda session: any(session.rows("leases_of_ended", target=name) for name in world.places)
-    )
-    return SETTLING_SECONDS if unclean else GPU_SECONDS
+    return world.store.read(lambda session: min(_gpu_interval(session, name) for name in world.places))
+
+
+def _gpu_interval(session: Session, target: str) -> float:
+    if session.rows("leases_of_ended", target=target):
+        return SETTLING_SECONDS
+    held = session.rows("device_holders", target=target, seen_since=0.0)
+    shared = any(rows.sweep_settings(row[4]).need.share > 1 for row in held)
+    return LEARNING_SECONDS if shared else GPU_SECONDS
 
 
 def note(session: Session, target: str, offers: Sequence[Offer]) -> None:

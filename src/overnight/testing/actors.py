@@ -163,13 +163,15 @@ class Actors:
         rng = self.rng
         name = f"s{len(before)}"
         needs, cell_needs = self._needs(before)
-        cells = tuple(self._cell(f"{campaign}-{name}-{place}", cell_needs) for place in range(number))
+        command = ("job", str(rng.choice((2_000, 5_000, 12_000))))
+        cells = tuple(self._cell(f"{campaign}-{name}-{place}", command, cell_needs) for place in range(number))
         return SweepPlan(
             name=name,
             cells=cells,
             workdir="/work",
             needs=needs,
-            need=Need(rng.choice((0, 0, 1, 2, 3)), rng.choice((1, 1, 1, 2))),
+            need=self._need(),
+            target=rng.choice(list(self.inspector.hosts)),
             retry=Retry(rng.choice((1, 1, 2, 3)), delay=rng.choice((0.0, 5.0, 300.0))),
             time_limit=rng.choice((None, None, 20.0, 3600.0)),
             grace=rng.choice((0.0, 1.0, 10.0, 60.0)),
@@ -186,11 +188,22 @@ class Actors:
             return (SweepNeed(needed.name),), ()
         return (SweepNeed(needed.name, ("x",)),), needed.cells
 
-    def _cell(self, name: str, needed: tuple[CellPlan, ...]) -> CellPlan:
+    def _need(self) -> Need:
+        rng = self.rng
+        kind = rng.random()
+        if kind < 0.35:
+            return Need(0, rng.choice((0, 1, 1, 1, 2)))
+        below = rng.choice((None, None, None, 500, 5_000))
+        if kind < 0.6:
+            return Need(1, share=rng.choice((2, 2, 3)), free_below_mib=below)
+        allowed = rng.choice((None, None, (0,), (1, 3)))
+        return Need(rng.choice((1, 1, 2, 3)), devices=allowed, free_below_mib=below)
+
+    def _cell(self, name: str, command: tuple[str, ...], needed: tuple[CellPlan, ...]) -> CellPlan:
         rng = self.rng
         outputs = ("${run_dir}/model",) if rng.random() < 0.5 else ()
         chosen = rng.sample([cell.name for cell in needed], rng.randint(1, min(2, len(needed)))) if needed else ()
-        return CellPlan(name, {"x": 1}, ("job",), outputs, {}, tuple(sorted(chosen)))
+        return CellPlan(name, {"x": 1}, command, outputs, {}, tuple(sorted(chosen)))
 
     # Steering
 

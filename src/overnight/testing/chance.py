@@ -76,6 +76,7 @@ SOMETIMES = (
     "answer_replayed",
     "resubmission_resumed",
     "gpu_kept_until_clean",
+    "gpu_shared",
     "device_restored",
     "clock_back_while_delayed",
     "restored_while_jobs_ran",

@@ -6,11 +6,11 @@ The rules are those of `overnight.runner`; the processes are pretended, time is 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from overnight.targets.base import Absent, Alive, Dead, Ended, Handle, Launch, News, Offer, Seen
-from overnight.testing.machine import Gpu, Machine, Process
+from overnight.testing.machine import LINGERING_MIB, STRANGERS_MIB, Gpu, Machine, Process
 
 DIED = "Its executor has ended without a record and no process of it is left."
 
@@ -170,6 +170,7 @@ class FakeHost:
             ends=now + behaviour.seconds,
             limit_at=limit,
             grace=launch.grace,
+            mib=demand_of(launch),
         )
         machine.spawn(process)
         self.started(process)
@@ -243,16 +244,20 @@ class FakeHost:
         return gpu.lost_until > self.machine.clock.true
 
     def _offer(self, gpu: Gpu, place: int) -> Offer:
-        now, busy, fault = self.machine.clock.true, None, None
+        """As `targets.devices.offers` has it: who uses a card, where the driver says so."""
+        now, name = self.machine.clock.true, f"card of {gpu.memory_mib} MiB"
+        offer = Offer(f"{self.machine.name}/{gpu.uuid}", "gpu", place, gpu.uuid, name, gpu.memory_mib, None, None)
         gpu.hidden = gpu.silent_until > now
         if gpu.fault_until > now:
-            fault = "Xid 79"
-        elif not gpu.hidden:
-            used = [str(process.pid) for process in self.machine.live if gpu.uuid in process.gpus]
-            used += ["a stranger"] if gpu.stranger_until > now else []
-            used += ["memory that is not back"] if gpu.dirty_until > now else []
-            busy = ", ".join(used) or None
-        return Offer(f"{self.machine.name}/{gpu.uuid}", "gpu", place, gpu.uuid, "a card", gpu.memory_mib, busy, fault)
+            return replace(offer, fault="Xid 79")
+        return offer if gpu.hidden else replace(offer, **self._use(gpu, now))
+
+    def _use(self, gpu: Gpu, now: float) -> dict[str, Any]:
+        ours = {process.attempt: process.mib for process in self.machine.on(gpu)}
+        strangers, lingers = gpu.stranger_until > now, gpu.dirty_until > now
+        used = sum(ours.values()) + STRANGERS_MIB * strangers + LINGERING_MIB * lingers
+        busy = "a stranger" if strangers else "memory that is not back" if lingers and not ours else None
+        return {"busy": busy, "used_mib": used, "strangers": strangers, "ours": ours}
 
     # What happens by itself
 
@@ -373,3 +378,8 @@ def _reason(process: Process) -> tuple[str, str]:
         return "time_limit", "The time limit was reached."
     signalled = process.behaviour.signal if process.cause == "itself" else process.signal
     return ("signalled" if signalled else "exited"), ""
+
+
+def demand_of(launch: Launch) -> int:
+    """The device memory that a job uses, in MiB: what its command says, for it is equal for all runs of a sweep."""
+    return int(launch.argv[1]) if len(launch.argv) > 1 else 1_000

@@ -17,7 +17,7 @@ from overnight.store.verify import Audit
 from overnight.targets.base import News
 from overnight.testing.chance import Chance
 from overnight.testing.host import Entry, FakeHost
-from overnight.testing.machine import Process
+from overnight.testing.machine import Gpu, Process
 
 SITUATIONS = {
     "run.release": "dependants_released",
@@ -72,7 +72,8 @@ class Inspector:
     highest: int = 0
     """The highest token ever claimed, on every copy of the record."""
     _blind: set[str] = field(default_factory=set)
-    """Attempts that got a card whose driver did not say who uses it: only our own leases decided."""
+    """Attempts that got a card of which nobody could say whether memory is left on it: the driver was silent, or others
+    of ours were there."""
     _seen: dict[str, int] = field(default_factory=dict)
     """Host -> the highest token that it had seen when the record went back."""
     _stoppable: set[str] = field(default_factory=set)
@@ -141,14 +142,20 @@ class Inspector:
             self._limit(event.subject)
         elif event.kind == "sweep.create":
             self._campaign_of[event.subject] = event.payload["campaign"]
-            session = self._reading()
-            self._parallel[event.subject] = campaigns.get_sweep(session, event.subject).settings.parallel
+            self._parallel[event.subject] = self._bound(event.subject, event.payload["campaign"])
         elif event.kind == "run.claim":
             self._claimed(event)
         if event.seq > self._known:
             if self.chance.trace is not None:
                 self.chance.say(f"  {event.seq} {event.actor}: {event.kind} {event.subject} {dict(event.payload)}")
             self._weigh(event)
+
+    def _bound(self, sweep_id: str, campaign: str | None) -> int | None:
+        """How many runs of a sweep may live at once; what takes no device always has a bound."""
+        settings = campaigns.get_sweep(self._reading(), sweep_id).settings
+        bounded = settings.parallel or (self._limits[campaign].parallel if campaign else None)
+        deviceless = not settings.need.gpus and not settings.need.slots
+        return 1 if deviceless and bounded is None else settings.parallel
 
     def _reading(self) -> Session:
         assert self._session is not None, "events are looked at while the log is read"
@@ -170,6 +177,10 @@ class Inspector:
             cards = self.hosts[event.payload["target"]].machine.gpus
             if any(card.hidden and device.endswith(card.uuid) for card in cards for device in event.payload["devices"]):
                 self._blind.add(event.payload["attempt"])
+            if any(len(projection.holders[device]) > 1 for device in event.payload["devices"]):
+                self._blind.add(event.payload["attempt"])
+                self.chance.meet("gpu_shared")
+            self._allowed(sweep, event)
             if projection.sweeps[sweep].gate == "paused":
                 raise Broken(f"{event.subject} was started although its sweep is paused")
         self._within(f"sweep {sweep}", [sweep], self._parallel[sweep])
@@ -183,6 +194,16 @@ class Inspector:
             raise Broken(f"campaign {campaign} made {self._claims[campaign]} attempts of {limits.attempts}")
         sweeps = [it for it, owner in self._campaign_of.items() if owner == campaign]
         self._within(f"campaign {campaign}", sweeps, limits.parallel)
+
+    def _allowed(self, sweep_id: str, event: Event) -> None:
+        """A run gets GPUs of those indices only that it allows."""
+        allowed = campaigns.get_sweep(self._reading(), sweep_id).settings.need.devices
+        cards = self.hosts[event.payload["target"]].machine.gpus
+        places = {
+            place for place, card in enumerate(cards) for it in event.payload["devices"] if it.endswith(card.uuid)
+        }
+        if allowed is not None and not places <= set(allowed):
+            raise Broken(f"{event.subject} got the GPUs {sorted(places)}, only {list(allowed)} are allowed")
 
     def _within(self, noun: str, sweeps: Iterable[str], parallel: int | None) -> None:
         if parallel is not None:
@@ -277,6 +298,8 @@ class Inspector:
         shared = set(process.gpus) & set(other.gpus) if process.boot_id == other.boot_id else set()
         if mine and its and mine.fence == process.fence and its.fence == other.fence:
             shared |= set(mine.devices) & set(its.devices)
+            if min(mine.share, its.share) > 1:
+                return  # the log says how many may: I18 at each claim
         if shared:
             raise Broken(f"I18: {process.attempt} was started on {sorted(shared)} of {other.attempt}")
 
@@ -288,6 +311,15 @@ class Inspector:
                 dirty = gpu.dirty_until > host.machine.clock.true and process.attempt not in self._blind
                 if dirty and process.fence > self.forgiven:
                     raise Broken(f"I20: {process.attempt} was started on {gpu.uuid}, whose memory is not back")
+                self._fits(gpu, host.machine.on(gpu))
+
+    def _fits(self, gpu: Gpu, there: list[Process]) -> None:
+        """Runs that share a card never need more than all of its memory: each has run before, or is alone."""
+        known = [process for process in there if process.fence > self.forgiven]
+        if len(known) > 1 and sum(process.mib for process in known) > gpu.memory_mib:
+            raise Broken(
+                f"{[process.attempt for process in known]} need more than the {gpu.memory_mib} MiB of {gpu.uuid}"
+            )
 
     def _wanted(self, process: Process) -> None:
         attempt = self.projection.attempts.get(process.attempt)

@@ -9,6 +9,8 @@ from overnight.testing.chance import Chance
 from overnight.testing.clock import FakeClock
 
 SIGTERM, SIGKILL = 15, 9
+LINGERING_MIB, STRANGERS_MIB = 9_000, 40_000
+"""Memory that is not back yet, and what strangers use of a card."""
 LONGEST_JOB = 4 * 3600.0
 """Seconds; every job of a simulation ends by itself within this time."""
 
@@ -44,6 +46,8 @@ class Process:
     ends: float
     limit_at: float | None
     grace: float
+    mib: int
+    """What it uses of the memory of each of its cards, from its first moment on."""
     executor: bool = True
     """Whether somebody is left who will write its exit record."""
     stopped_for: str | None = None
@@ -102,6 +106,10 @@ class Machine:
     history: list[Process] = field(default_factory=list)
     """Every process that ever ran here, in order of start: the host's own journal."""
     pids: int = 100
+
+    def on(self, gpu: Gpu) -> list[Process]:
+        """The living processes that see a card."""
+        return [process for process in self.live if gpu.uuid in process.gpus]
 
     @property
     def boot_id(self) -> str:
