@@ -35,7 +35,7 @@ _BEFORE = re.compile(
 )
 """Words before the decisive ones that make a line harmless: it tells of care, of a condition, or of source code."""
 _AFTER = re.compile(
-    r"\b(?:skip|retr(?:y|ie)|graceful|recover|ignor|handl|fall(?:ing|s)? ?back|reduc|halv|will (?:try|be)|continu"
+    r"\b(?:skip|retr(?:y|ie)|graceful|recover|ignor|handl(?:ed|ing|er)|fall(?:ing|s)? ?back|reduc|halv|will (?:try|be)|continu"
     r"|trying again|errors? ?[:=] ?0\b|policy|callback|guard|protection|count(?:er)?s?\W+0\b)",
     re.IGNORECASE,
 )
