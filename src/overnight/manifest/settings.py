@@ -13,17 +13,9 @@ from overnight.manifest.document import Entry, TableNode, inside
 from overnight.manifest.fields import flag_of, is_null, names_of, seconds_of, text_of, whole_of
 from overnight.manifest.findings import Findings, quoted
 from overnight.manifest.resources import is_home, read_environment, read_folder, read_resources, read_retry
-from overnight.manifest.variables import (
-    RESERVED,
-    SourceText,
-    check_secrets,
-    is_template_name,
-    read_env,
-    read_secrets,
-    read_variables,
-)
+from overnight.manifest.variables import SourceText, check_secrets, read_env, read_secrets, read_variables
 
-__all__ = ["KEYS", "RESERVED", "Settings", "SourceText", "is_template_name", "read_settings"]
+__all__ = ["KEYS", "Settings", "SourceText", "read_settings"]
 
 HERE = "here"
 """The target that is this machine."""
