@@ -82,6 +82,12 @@ class RunPage(Page):
     alone: bool = Field(default=False, description="Only runs outside any campaign.")
 
 
+class AlertPage(Page):
+    """A page of alerts."""
+
+    campaign: Reference | None = Field(default=None, description="Only those about this campaign.")
+
+
 class One(Request):
     """One thing."""
 

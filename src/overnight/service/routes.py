@@ -29,6 +29,7 @@ ROUTES: tuple[Route, ...] = (
     Route("show", "GET", "/v1/things/{id}", "A campaign, sweep or run, whole."),
     Route("log", "GET", "/v1/runs/{id}/log", "Part of a run's log."),
     Route("events", "GET", "/v1/events", "Events after a cursor, with a bounded wait."),
+    Route("alerts", "GET", "/v1/alerts", "What people were told, or are still to be told."),
     Route("explain", "GET", "/v1/things/{id}/explanation", "Why it waits or failed."),
     Route("summary", "GET", "/v1/campaigns/{id}/summary", "What a campaign found."),
     Route("report", "GET", "/v1/campaigns/{id}/report", "The summary as a document."),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from overnight.service import convert, findings, look, queue_view, retrying, steer, submit, update
+from overnight.service import convert, doctor, findings, look, queue_view, retrying, steer, submit, told, update
 from overnight.service import requests as ask
 from overnight.service.context import Context
 from overnight.service.routes import ROUTES
@@ -44,6 +44,7 @@ _WORK: dict[str, tuple[type[ask.Request], Callable[[Context, Any], View]]] = {
     "show": (ask.One, look.show),
     "log": (ask.LogRange, look.log),
     "events": (ask.EventRange, look.events),
+    "alerts": (ask.AlertPage, told.list_alerts),
     "explain": (ask.One, look.explain_thing),
     "summary": (ask.One, findings.summary),
     "report": (ask.ReportRequest, findings.report),
@@ -53,7 +54,7 @@ _WORK: dict[str, tuple[type[ask.Request], Callable[[Context, Any], View]]] = {
     "pause": (ask.One, steer.pause),
     "resume": (ask.One, steer.resume),
     "priority": (ask.Priority, steer.priority),
-    "doctor": (ask.TargetName, findings.doctor),
+    "doctor": (ask.TargetName, doctor.doctor),
     "verify_log": (ask.Nothing, findings.verify_log),
 }
 """What each operation takes and what carries it out."""

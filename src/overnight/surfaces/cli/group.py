@@ -26,6 +26,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("show", "show", "One campaign, sweep or run, whole."),
     ("logs", "logs", "What a run has written."),
     ("events", "events", "What happened, in order."),
+    ("alerts", "alerts", "What people were told, or are still to be told."),
     ("explain", "explain", "Why something waits or failed, and what may be done."),
     ("summary", "summary", "What a campaign found."),
     ("compare", "compare", "Two runs side by side."),

@@ -48,10 +48,16 @@ def command(doors: Doors, file: str, no_wait: bool, port: int | None, as_json: b
     # Submitted before anything moves: a campaign whose last runs ended meanwhile is still the one to go on with.
     with reach.reach(doors, changes=True) as reached:
         submitted = _submit(reached.caller, request)
+    from overnight.clock import SystemClock
+    from overnight.surfaces.cli import analysis
     from overnight.surfaces.cli.serving import serving
 
     with serving(doors, configuration, port) as (caller, trouble):
-        return _carry_on(caller, submitted, file, as_json, trouble.check, serves=True)
+        code = _carry_on(caller, submitted, file, as_json, trouble.check, serves=True)
+        if code != INTERRUPTED:
+            limit = configuration.analysis.time_limit
+            analysis.wait_for(caller, submitted.campaign, SystemClock(), limit, told=not as_json)
+        return code
 
 
 @dataclass(frozen=True, slots=True)
