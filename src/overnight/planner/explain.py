@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from overnight.domain.nouns import Attempt, Device, Run, Sweep
 from overnight.domain.plan import Need
+from overnight.domain.reasons import Reason
 from overnight.planner.fit import is_free, kind_and_number, suits
 from overnight.planner.place import Lane, limit_of
 
@@ -49,6 +50,12 @@ _LIMITS = {
 }
 
 
+_AROUND: Mapping[str, tuple[str, ...]] = dict.fromkeys(
+    (Reason.ENV_ERROR, Reason.NO_GPU, Reason.HARDWARE, Reason.DISK_FULL, Reason.SHM), ("overnight doctor",)
+)
+"""What else to look at when a run failed for a reason that lies in its surroundings."""
+
+
 def explain(situation: Situation) -> Explanation:
     """Why the run is where it is."""
     run = situation.run
@@ -67,7 +74,9 @@ def explain(situation: Situation) -> Explanation:
 
 
 def _waiting(situation: Situation) -> Explanation:
-    unmet = situation.unmet
+    unmet, run = situation.unmet, situation.run
+    if not unmet and run.reason == Reason.PRECONDITION_MISSING:
+        return Explanation(run.reason, f"it waits for files: {run.detail}", (f"overnight show {run.id}",))
     if not unmet:
         return Explanation("release_due", "everything it needs has succeeded; it is queued at the next pass")
     names = ", ".join(f"{name} ({state})" for name, state in unmet[:3])
@@ -161,10 +170,16 @@ def _cancelling(_: Situation) -> Explanation:
 
 def _blocked(situation: Situation) -> Explanation:
     run = situation.run
+    campaign = run.campaign_id or run.id
+    ways: dict[str, tuple[str, ...]] = {
+        Reason.BREAKER: (f"overnight explain {run.sweep_id}", f"overnight retry {run.sweep_id} --failed"),
+        Reason.BUDGET: (f"overnight submit FILE --update {campaign}", f"overnight retry {campaign} --blocked"),
+        Reason.PRECONDITION_MISSING: (f"overnight show {run.id}", f"overnight retry {run.id}"),
+    }
     return Explanation(
         run.reason or "blocked",
         f"it cannot start: {run.detail or 'what it needs did not succeed'}",
-        (f"overnight retry {run.campaign_id or run.id} --failed",),
+        ways.get(run.reason or "", (f"overnight retry {campaign} --failed",)),
     )
 
 
@@ -173,7 +188,9 @@ def _succeeded(situation: Situation) -> Explanation:
 
 
 def _cancelled(situation: Situation) -> Explanation:
-    return Explanation("cancelled", "it was cancelled", (f"overnight retry {situation.run.id}",))
+    run = situation.run
+    why = ", for the file of its campaign has it no more" if run.reason == Reason.REMOVED else ""
+    return Explanation("cancelled", f"it was cancelled{why}", (f"overnight retry {run.id}",))
 
 
 def _failed(situation: Situation) -> Explanation:
@@ -181,5 +198,5 @@ def _failed(situation: Situation) -> Explanation:
     return Explanation(
         run.reason or "failed",
         f"attempt {run.attempts} ended it: {run.detail or run.reason}",
-        (f"overnight logs {run.id}", f"overnight retry {run.id}"),
+        (f"overnight logs {run.id}", *_AROUND.get(run.reason or "", ()), f"overnight retry {run.id}"),
     )

@@ -82,19 +82,29 @@ def _show_campaign(session: Session, campaign_id: str) -> View:
     return {"kind": "campaign", **shown, "sweeps": listed, "source": session.value("campaign_source", id=campaign_id)}
 
 
+SHARED = (
+    "workdir", "target", "resources", "retry", "time_limit", "grace", "estimate", "stale_after", "hang", "environment",
+    "secrets",
+)  # fmt: skip
+"""Settings of its sweep that are shown with a run; its own, where it has some, go before."""
+
+
 def _show_run(session: Session, run: Run) -> View:
-    sweep = campaigns.get_sweep(session, run.sweep_id)
+    shared = views.sweep(campaigns.get_sweep(session, run.sweep_id), {})
     needs = [{"id": row[0], "name": row[1], "state": row[3]} for row in session.rows("run_needs", run_id=run.id)]
-    shared = views.sweep(sweep, {})
+    marks = session.rows("marks_of_run", run_id=run.id)
     return {
         "kind": "run",
         **views.run(run),
+        "phase": shared["phase"],
+        "hint": dict(run.hint) if run.hint else None,
         "frozen": {
+            **{name: shared[name] for name in SHARED},
             **views.frozen(run),
-            **{name: shared[name] for name in ("workdir", "resources", "retry", "time_limit", "grace", "environment")},
             "code": dict(campaigns.get(session, run.campaign_id).code) if run.campaign_id else None,
         },
         "needs": needs,
+        "marks": [{"attempt": row[0], "mark": row[1], "detail": row[2], "at": row[3]} for row in marks],
         "attempts_made": [views.attempt(it) for it in runs.attempts(session, run.id)],
         "results": views.metrics(runs.results(session, run.id)),
     }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from overnight.domain.nouns import Attempt, Campaign, Device, Event, Run, Sweep
+from overnight.domain.plan import Need
 from overnight.domain.states import RUN
 
 View = dict[str, Any]
@@ -51,18 +53,33 @@ def sweep(it: Sweep, found: Mapping[str, int]) -> View:
         "paused": it.gate == "paused",
         "priority": it.priority,
         "workdir": settings.workdir,
-        "resources": {
-            "gpus": settings.need.gpus,
-            "slots": settings.need.slots,
-            "gpu_memory_mib": settings.need.gpu_memory_mib,
-        },
-        "retry": {"attempts": settings.retry.attempts, "delay": settings.retry.delay},
+        "phase": it.phase,
+        "barrier": settings.barrier,
+        "target": settings.target,
+        "resources": _need(settings.need),
+        "retry": asdict(settings.retry),
         "time_limit": settings.time_limit,
         "grace": settings.grace,
         "parallel": settings.parallel,
-        "environment": {"venv": settings.environment.venv, "conda": settings.environment.conda},
+        "environment": asdict(settings.environment),
+        "secrets": dict(settings.secrets),
+        "estimate": settings.estimate,
+        "stale_after": settings.stale_after,
+        "hang": settings.hang,
+        "precondition_wait": settings.precondition_wait,
+        "breaker": settings.breaker,
+        "replicates": list(settings.replicates),
         "counts": counts(found),
     }
+
+
+def _need(it: Need) -> View:
+    return {**asdict(it), "devices": None if it.devices is None else list(it.devices)}
+
+
+def changed(it: Run) -> View:
+    """The parameters that the declared smaller setting which a run is at has changed; empty while it is at none."""
+    return dict(it.config["smaller"][it.rung - 1]["changed"]) if it.rung else {}
 
 
 def run(it: Run) -> View:
@@ -78,6 +95,8 @@ def run(it: Run) -> View:
         "detail": it.detail,
         "priority": it.priority,
         "parameters": dict(it.config["parameters"]),
+        "rung": it.rung,
+        "changed": changed(it),
         "attempts": it.attempts,
         "not_before": it.not_before,
         "created_at": it.created_at,
@@ -89,11 +108,16 @@ def run(it: Run) -> View:
 def frozen(it: Run) -> View:
     """What a run executes, as it was frozen at submission."""
     config = it.config
+    own = ("time_limit", "estimate", "stale_after")
     return {
         "command": config["command"],
         "parameters": dict(config["parameters"]),
         "outputs": list(config["outputs"]),
         "environment_names": sorted(config["env"]),
+        "requires": list(config.get("requires", ())),
+        "skip_if_done": bool(config.get("skip_if_done")),
+        "smaller": [{"changed": dict(one["changed"]), "command": one["command"]} for one in config.get("smaller", ())],
+        **{name: config[name] for name in own if name in config},
     }
 
 
@@ -106,6 +130,7 @@ def attempt(it: Attempt) -> View:
         "state": it.state,
         "reason": it.reason,
         "detail": it.detail,
+        "signature": it.signature,
         "fence": it.fence,
         "target": it.target,
         "devices": list(it.devices),
@@ -135,6 +160,8 @@ def device(it: Device, holder: str | None) -> View:
         "state": it.state,
         "diagnosis": it.diagnosis,
         "busy": it.busy,
+        "used_mib": it.used_mib,
+        "strangers": it.strangers,
         "attempt": holder,
         "seen_at": it.seen_at,
     }

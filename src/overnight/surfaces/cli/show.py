@@ -55,26 +55,48 @@ def _sweep(it: dict[str, Any]) -> None:
     screen.print_pairs((
         ("sweep", f"{it['name']}  {it['id']}"),
         ("campaign", it["campaign_id"]),
+        ("phase", it["phase"]),
         ("state", f"{it['state']}{' (paused)' if it['paused'] else ''}"),
         ("runs", screen.counted(it["counts"])),
+        ("priority", it["priority"] or None),
+        ("waits", "until all sweeps before it are over and the devices are clean" if it["barrier"] else None),
         *_shared(it),
     ))  # fmt: skip
 
 
 def _shared(it: dict[str, Any]) -> list[tuple[str, object]]:
-    """What all runs of a sweep share."""
+    """What all runs of a sweep share, and the runs' own where they have some."""
     from overnight.surfaces.cli import screen
 
-    needs, retry, environment = it["resources"], it["retry"], it["environment"]
-    memory = f" of {needs['gpu_memory_mib']} MiB or more" if needs["gpu_memory_mib"] else ""
-    slots = screen.plural(needs["slots"], "CPU slot")
+    retry = it["retry"]
     return [
         ("folder", it["workdir"]),
-        ("needs", f"{screen.plural(needs['gpus'], 'GPU')}{memory}" if needs["gpus"] else slots),
+        ("target", it["target"]),
+        ("needs", _resources(it["resources"])),
         ("attempts", f"at most {retry['attempts']}, the first retry after {screen.length(retry['delay'])}"),
         ("time limit", screen.length(it["time_limit"])),
-        ("environment", environment["venv"] or environment["conda"]),
+        ("estimate", screen.length(it["estimate"])),
+        ("hung after", screen.length(it["hang"])),
+        ("environment", _environment(it["environment"])),
+        ("secrets", ", ".join(f"{name} from {source}" for name, source in it["secrets"].items())),
     ]
+
+
+def _resources(need: dict[str, Any]) -> str:
+    from overnight.surfaces.cli import screen
+
+    if not need["gpus"]:
+        return screen.plural(need["slots"], "CPU slot") if need["slots"] else "no device"
+    memory = f" of {need['gpu_memory_mib']} MiB or more" if need["gpu_memory_mib"] else ""
+    allowed = f", one of {', '.join(map(str, need['devices']))}" if need["devices"] is not None else ""
+    shared = f", which {need['share']} runs may share" if need["share"] > 1 else ""
+    return f"{screen.plural(need['gpus'], 'GPU')}{memory}{allowed}{shared}"
+
+
+def _environment(environment: dict[str, Any]) -> str:
+    """`conda exp`; empty for none."""
+    kinds = ("venv", "conda", "uv", "container")
+    return ", ".join(f"{kind} {environment[kind]}" for kind in kinds if environment[kind] is not None)
 
 
 def _code(code: dict[str, Any] | None) -> str:
@@ -90,6 +112,8 @@ def _run(it: dict[str, Any]) -> None:
         ("because", ls.because(it)),
         ("campaign", it["campaign_id"]),
         ("sweep", it["sweep_id"]),
+        ("phase", it["phase"]),
+        ("changed", _changed(it["changed"])),
         ("submitted", screen.moment(it["created_at"])),
         ("took", ls.lasted(it)),
     ))  # fmt: skip
@@ -99,6 +123,7 @@ def _run(it: dict[str, Any]) -> None:
         ("command", screen.command_text(frozen["command"])),
         *((f"  {name}", json.dumps(value, ensure_ascii=False)) for name, value in frozen["parameters"].items()),
         ("outputs", ", ".join(frozen["outputs"])),
+        ("requires", ", ".join(frozen["requires"])),
         ("variables", ", ".join(frozen["environment_names"])),
         *_shared(frozen),
         ("code", _code(frozen["code"])),
@@ -106,8 +131,15 @@ def _run(it: dict[str, Any]) -> None:
     screen.print_table(("run", "name", "state"), [_need(need) for need in it["needs"]], title="Needs")
     header = ("attempt", "state", "because", "code", "signal", "started", "took", "devices", "folder")
     screen.print_table(header, [_attempt(made) for made in it["attempts_made"]], title="Attempts", right=(0, 3, 4))
+    marks = [(mark["attempt"], mark["mark"], mark["detail"], screen.moment(mark["at"])) for mark in it["marks"]]
+    screen.print_table(("attempt", "mark", "because", "at"), marks, title="Worth a look")
     screen.print_table(("metric", "value"), sorted(it["results"].items()), title="Results", right=(1,))
     print(f"\nnext: overnight logs {it['id']}; overnight explain {it['id']}")
+
+
+def _changed(parameters: dict[str, Any]) -> str:
+    """`batch=32`: what the smaller setting that it is at has changed."""
+    return ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in parameters.items())
 
 
 def _need(need: dict[str, Any]) -> tuple[object, ...]:
