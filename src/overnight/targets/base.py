@@ -157,7 +157,9 @@ class Progress:
     log_size: int
     log_at: float | None
     files_at: float | None
-    """Newest change of a declared output or of a file in its folder, the log apart."""
+    """Newest change of a declared output or of anything below its folder, the log apart."""
+    whole: bool = True
+    """Whether all of that could be looked at; if not, nobody can say that nothing moved."""
 
 
 class Target(Protocol):

@@ -14,6 +14,7 @@ from typing import Any
 from overnight.domain import metrics
 from overnight.domain.clues import read_log
 from overnight.targets.base import Evidence, Progress, Room
+from overnight.targets.progress import progress
 
 TAIL_BYTES = 256 * 1024
 """How much of a log's end is searched for final numbers."""
@@ -29,8 +30,6 @@ END_BYTES = 64 * 1024
 """Bytes of the beginning and of the end of a CSV that are read: its header and its last row."""
 MOST_OUTPUTS = 20
 """Files of one declared output whose numbers are read."""
-LOOKED_AT = 1_000
-"""Files that one look for progress goes through."""
 CLOCK_GRAIN = 0.05
 """Seconds by which a file's time may lag the clock that stamped the attempt's start: the kernel stamps files per
 tick."""
@@ -81,20 +80,8 @@ class LocalFiles:
         return Room(str(place), found.f_bavail * found.f_frsize, inodes, found.f_blocks * found.f_frsize, most)
 
     def progress(self, folder: str, workdir: str, outputs: Sequence[str]) -> Progress:
-        """See `Files.progress`; looks at no more than the folder itself and the outputs."""
-        size, log_at = 0, None
-        newest: list[float] = []
-        with suppress(OSError), os.scandir(folder) as entries:
-            for entry in islice(entries, LOOKED_AT):
-                with suppress(OSError):
-                    found = entry.stat(follow_symlinks=False)
-                    if entry.name == "log":
-                        size, log_at = found.st_size, found.st_mtime
-                    elif stat.S_ISREG(found.st_mode):
-                        newest.append(found.st_mtime)
-        for output in outputs:
-            newest += _changes(os.path.join(workdir, output))
-        return Progress(size, log_at, max(newest, default=None))
+        """See `Files.progress`."""
+        return progress(folder, workdir, outputs)
 
     def log(self, folder: str, offset: int, limit: int) -> tuple[bytes, int]:
         """See `Files.log`; a log that is not there yet, or that its job made unreadable or a link, is empty; what was
@@ -161,15 +148,6 @@ def _is_there(pattern: str) -> bool:
     with suppress(OSError, ValueError):
         return os.path.exists(pattern) or (glob.has_magic(pattern) and bool(glob.glob(pattern, recursive=True)))
     return False
-
-
-def _changes(pattern: str) -> list[float]:
-    """When the files that a path or glob names were last changed; at most `LOOKED_AT`."""
-    found: list[float] = []
-    for path in islice(_named(pattern), LOOKED_AT):
-        with suppress(OSError, ValueError):
-            found.append(os.stat(path).st_mtime)
-    return found
 
 
 def _gap(folder: str) -> tuple[int, int]:
