@@ -215,7 +215,7 @@ class Loop:
     def _take_in_rooms(self, session: Session, seen: room.Look | None, now: float) -> None:
         if seen is not None:
             self._held = room.take_in(session, seen)
-            self.due.room = now + room.SECONDS
+            self.due.room = now + (room.HELD_SECONDS if self._held else room.FRESH_SECONDS)
 
     def _carry_out(self, settled: Settled, claimed: Sequence[Claimed]) -> None:
         for name, attempts in settled.forget.items():

@@ -15,8 +15,10 @@ from overnight.store import marks, rows
 from overnight.store.base import Session
 from overnight.targets.base import Room
 
-SECONDS = 5.0
-"""How old a look at the disks may be when runs are placed, and how often it is repeated while something is held."""
+FRESH_SECONDS = 1.0
+"""How old a look at the disks may be when runs are placed."""
+HELD_SECONDS = 5.0
+"""How often it is repeated while something is held and nothing else happens."""
 CODE = "disk_full"
 """Code of the holds that this pass puts and takes away; others are left alone."""
 
