@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overnight.domain import metrics
-from overnight.domain.metrics import LONGEST_NAME, MOST_METRICS, from_log, from_results, series
+from overnight.domain.metrics import LONGEST_NAME, MOST_METRICS, from_csv, from_log, from_results, series
 
 
 def test_the_final_block_is_read() -> None:
@@ -66,3 +66,29 @@ def test_no_text_breaks_the_parser(text: str) -> None:
     assert all(isinstance(value, float) for value in from_log(text).values())
     assert all(isinstance(value, float) for value in from_results(text).values())
     metrics.series(text.splitlines())
+
+
+def test_the_last_row_of_a_csv_is_read_by_its_header() -> None:
+    text = 'epoch,"val, loss",val_acc,note\n1,0.9,0.5,a\n2,0.7,nan,b\n\n'
+    found = from_csv(text, text)
+    assert found["epoch"] == 2.0
+    assert math.isnan(found["val_acc"])
+    assert set(found) == {"epoch", "val_acc"}
+    assert from_csv("a,b\n1,2\n", "cut,off\n3,4\n") == {"a": 3.0, "b": 4.0}
+
+
+def test_a_csv_without_rows_or_with_other_columns_gives_nothing() -> None:
+    for head, tail in (
+        ("", ""),
+        ("a,b\n", "a,b\n"),
+        ("a,b\n", "1,2,3\n"),
+        ("a,b\n", "1"),
+        ("\0\n", "\0\n"),
+        ("a" * 200_000, "1"),
+    ):
+        assert from_csv(head, tail) == {}
+
+
+@given(st.text(), st.text())
+def test_no_text_breaks_the_csv_parser(head: str, tail: str) -> None:
+    assert all(isinstance(value, float) for value in from_csv(head, tail).values())

@@ -34,9 +34,11 @@ _BEFORE = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 """Words before the decisive ones that make a line harmless: it tells of care, of a condition, or of source code."""
+_RAISED = re.compile(r"(?:[A-Za-z_]\w*\.)*\w*(?:Error|Exception)\b:")
+"""The beginning of an exception as it is printed: what follows is its message, whatever the words."""
 _AFTER = re.compile(
-    r"\b(?:skip|retr(?:y|ie)|graceful|recover|ignor|handl(?:ed|ing|er)|fall(?:ing|s)? ?back|reduc|halv|will (?:try|be)|continu"
-    r"|trying again|errors? ?[:=] ?0\b|policy|callback|guard|protection|count(?:er)?s?\W+0\b)",
+    r"\b(?:skip|retr(?:y|ie)|graceful|recover|ignor|handl(?:ed|ing|er)|fall(?:ing|s)? ?back|reduc|halv"
+    r"|will (?:try|be)|continu|trying again|errors? ?[:=] ?0\b|policy|callback|guard|protection|count(?:er)?s?\W+0\b)",
     re.IGNORECASE,
 )
 """Words shortly after the decisive ones that do the same."""
@@ -74,6 +76,7 @@ RULES = (
         r"Xid \(PCI:[0-9A-Fa-f:.]+\): (?:48|62|64|74|79|95|119|120|149)\b|fallen off the bus|GPU is lost"
         r"|ncorrectable ECC error (?:encountered|detected)|ECC_UNCORRECTABLE|ECCUncorrectable"
         r"|(?:[Uu]ncorrectable|[Ff]atal) NVLink|NVLink error was detected|NVLINK_\w*FATAL",
+        prose=False,
     ),
     _rule(
         Reason.SHM,
@@ -149,8 +152,9 @@ def reason_of(line: str) -> Reason | None:
 
 
 def _is_prose(line: str, found: re.Match[str]) -> bool:
-    after = line[found.end() : found.end() + _NEAR]
-    return _BEFORE.search(line[: found.start()]) is not None or _AFTER.search(after) is not None
+    if _AFTER.search(line[found.end() : found.end() + _NEAR]):
+        return True
+    return _RAISED.match(line) is None and _BEFORE.search(line[: found.start()]) is not None
 
 
 def _was_a_neighbour(line: str) -> bool:

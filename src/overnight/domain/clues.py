@@ -70,7 +70,7 @@ class Scanner:
         ending = ending_of(lines, code)
         clues = self._found if ending.after < 0 else _clues_in(lines[ending.after + 1 :])
         if ending.reason is not None:
-            clues = {**clues, ending.reason: clues.get(ending.reason, quoted(ending.line))}
+            clues = {**clues, ending.reason: quoted(ending.line)}
         return Reading(clues, signature_of(ending.signature) or None)
 
     def _look(self, data: bytes) -> None:
