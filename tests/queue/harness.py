@@ -59,7 +59,7 @@ class Queue(Home):
 
     def attempts(self, run_id: str) -> list[dict[str, Any]]:
         """Every attempt of a run."""
-        return list(self.run("show", run_id, "--json").json["attempts"])
+        return list(self.run("show", run_id, "--json").json["attempts_made"])
 
     def starts(self) -> dict[str, tuple[float, float]]:
         """run name -> (first start, last end) of its attempts, straight from the record."""
