@@ -33,6 +33,7 @@ from overnight.targets.base import Offer
 from overnight.targets.devices.gpus import GpuProbe
 from overnight.targets.devices.offers import offers
 from overnight.targets.devices.owners import owners
+from overnight.targets.doing import doing
 from overnight.targets.files import LocalFiles
 from overnight.targets.local import LocalTarget
 
@@ -111,7 +112,7 @@ def _start(configuration: Configuration, lock: HomeLock, broken: Callable[[str],
     runs_folder = configuration.home / "runs"
     runs_folder.mkdir(mode=0o700, exist_ok=True)
     rng = system_random()
-    spot = Place(target, files, runs_folder, configuration.local.log_cap_mib * 1024 * 1024)
+    spot = Place(target, files, runs_folder, configuration.local.log_cap_mib * 1024 * 1024, doing)
     world = World(
         store,
         {target.name: spot},

@@ -15,6 +15,7 @@ from overnight.daemon import conditions, devices, orphans, room
 from overnight.daemon.launches import Claimed, launch_of
 from overnight.daemon.placing import claimed_again, place_runs
 from overnight.daemon.settle import Fact, Settled, gather, settle
+from overnight.daemon.watch import Found, Watch
 from overnight.daemon.world import World
 from overnight.domain.errors import Refused as RefusedError
 from overnight.domain.errors import StoreUnavailable, Unavailable
@@ -59,6 +60,7 @@ class Sight:
     offers: Mapping[str, list[Offer]]
     files: conditions.Look | None
     rooms: room.Look | None
+    found: Sequence[Found]
 
 
 @dataclass(slots=True)
@@ -71,6 +73,7 @@ class Loop:
     """Target -> connection generation whose attempts were last observed."""
     claims: dict[str, Claimed] = field(default_factory=dict)
     """What every attempt that may be alive runs, by its id: what the record says, kept at hand."""
+    watch: Watch = field(default_factory=Watch)
     _unheard: set[str] = field(default_factory=set)
     """Attempts whose start was sent and of which nothing was heard yet."""
     _refused: list[News] = field(default_factory=list)
@@ -106,6 +109,7 @@ class Loop:
             if self.world.store.broken:
                 raise
             self.due = Due()
+            self.watch.forget()
             self._steered = True
             return UNAVAILABLE_SECONDS
 
@@ -113,9 +117,10 @@ class Loop:
         """One turn; returns the seconds after which the next one is due if nobody wakes the loop."""
         now = self.world.clock.boot()
         facts = gather(self.world, self.claims, self._listen(now))
+        found = self.watch.look(self.world, self.claims, now)
         steered, self._steered = self._steered, False
-        if facts or steered or self._is_due(now):
-            sight = self._look(facts, now)
+        if facts or found or steered or self._is_due(now):
+            sight = self._look(facts, found, now)
             decided = self.world.store.write(SYSTEM, lambda session: self._decide(session, sight, now, steered=steered))
             self._carry_out(*decided)
             self.world.written()
@@ -167,12 +172,13 @@ class Loop:
                 self.claims[attempt.id] = claimed_again(session, self.world, attempt)
         return live
 
-    def _look(self, facts: Sequence[Fact], now: float) -> Sight:
+    def _look(self, facts: Sequence[Fact], found: Sequence[Found], now: float) -> Sight:
         """Everything outside the record that decides, as far as it is time to look."""
         offers = self._look_at_devices(now)
+        self.watch.note(offers, now)
         files = conditions.look(self.world, self._looked_up_to) if now >= self.due.conditions else None
         rooms = room.look(self.world) if now >= self.due.room else None
-        return Sight(facts, offers, files, rooms)
+        return Sight(facts, offers, files, rooms, found)
 
     def _look_at_devices(self, now: float) -> dict[str, list[Offer]]:
         if now < self.due.devices:
@@ -187,6 +193,8 @@ class Loop:
         settled = settle(session, sight.facts)
         if settled.gpus:
             self.due.devices = now
+        if self.watch.take_in(session, sight.found):
+            self.due.stop = now
         for name, offered in sight.offers.items():
             devices.note(session, name, offered)
         consequences.follow(session, settled.ended)
@@ -254,7 +262,7 @@ class Loop:
                 claimed = self.claims.get(attempt.id)
                 grace = claimed.settings.grace if claimed else orphans.GRACE_SECONDS
                 try:
-                    self.world.places[name].target.stop(handle_of(attempt), grace, "cancelled")
+                    self.world.places[name].target.stop(handle_of(attempt), grace, attempt.detail or "cancelled")
                 except Unavailable:
                     break
             if any(attempt.pid is None for attempt in stopping):
@@ -265,7 +273,7 @@ class Loop:
         pause = min(self.due.observe, self.due.stop, self.due.survey, self.due.devices, self.due.conditions) - now
         if self._held:
             pause = min(pause, self.due.room - now)
-        pause = min(pause, self._next_wake - self.world.clock.wall())
+        pause = min(pause, self.watch.next(self.claims, now) - now, self._next_wake - self.world.clock.wall())
         if self._unheard:
             pause = min(pause, LISTEN_SECONDS)
         if len(self.world.reachable) < len(self.world.places):

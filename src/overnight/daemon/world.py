@@ -23,6 +23,8 @@ class Place:
     """Where the attempts' folders lie, on the target."""
     log_cap: int | None
     """Bytes of one attempt's log."""
+    doing: Callable[[int], str] | None = None
+    """What a process and those below it do, in one line; None = nobody can look there."""
 
 
 @dataclass(slots=True)

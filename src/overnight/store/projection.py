@@ -279,12 +279,21 @@ class Projection:
             return
         self._cross(ATTEMPT, arrow, event.subject, attempt.state, event.actor)
         ordered = arrow.transition == "order_stop" and event.token == 0
+        if arrow.transition == "order_stop":
+            self._ordered(attempt, event)
         if event.token != attempt.fence and not ordered:  # who asks for a stop is no holder and has no token
             sentence = f"{arrow.transition} carries the token {event.token}, the attempt has {attempt.fence}"
             self._say("I11", event.subject, sentence)
         if attempt.state in LIVE_ATTEMPT and arrow.target not in LIVE_ATTEMPT:
             self.runs[attempt.run].live -= 1
         attempt.state, attempt.seq = arrow.target, self._seq
+
+    def _ordered(self, attempt: AttemptLife, event: Event) -> None:
+        """I17: a run that goes on loses its attempt only when that hangs, by the holder's token."""
+        run = self.runs.get(attempt.run)
+        hangs = event.payload.get("reason") == Reason.HANG and event.token == attempt.fence
+        if run is not None and run.state != "cancelling" and not hangs:
+            self._say("I17", event.subject, f"nobody asked for its end: {attempt.run} is {run.state}")
 
     def _release(self, event: Event) -> None:
         """I20: a device comes back once, by the token of its holder, when the holder is proven to have ended."""

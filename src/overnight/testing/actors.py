@@ -16,6 +16,7 @@ from overnight.service.requests import One, Request, SingleRuns
 from overnight.service.requests import Retry as RetryRequest
 from overnight.store import campaigns
 from overnight.store.base import Session
+from overnight.testing.editor import apply_plan, edited
 from overnight.testing.inspector import Broken, Inspector
 
 View = dict[str, Any]
@@ -68,6 +69,8 @@ class Actors:
     done: list[Wish] = field(default_factory=list)
     """Answered, with a key: asking again must give the same answer."""
     plans: list[CampaignPlan] = field(default_factory=list)
+    files: dict[str, CampaignPlan] = field(default_factory=dict)
+    """Campaign -> what its file says now."""
     number: int = 0
 
     def act(self, context: Context) -> None:
@@ -79,6 +82,8 @@ class Actors:
             self._ask_again(context, rng.choice(self.done))
         elif rng.random() < 0.35 or not self.inspector.projection.runs:
             self._wish(context, self._submission())
+        elif self.files and rng.random() < 0.15:
+            self._wish(context, self._edit())
         else:
             self._steer(context)
 
@@ -122,10 +127,30 @@ class Actors:
             plan = self.rng.choice(self.plans)
             self.inspector.chance.meet("resubmission_resumed")
         self.plans.append(plan)
-        return Wish(key, lambda context, key: submit_plan(context, plan, key), self._submitted)
+        return Wish(key, lambda context, key: submit_plan(context, plan, key), lambda view: self._stored(plan, view))
+
+    def _stored(self, plan: CampaignPlan, answer: View) -> None:
+        self.files.setdefault(answer["campaign"], plan)
+        self._submitted(answer)
 
     def _submitted(self, answer: View) -> None:
         self.inspector.acknowledged.update(answer["ids"])
+
+    def _edit(self) -> Wish:
+        """Somebody edits the file of a campaign and applies it."""
+        self.number += 1
+        campaign = self.rng.choice(list(self.files))
+        plan = self.files[campaign] = edited(self.rng, self.files[campaign], self.number)
+        key = f"key-{self.number}" if self.rng.random() < 0.4 else None
+        return Wish(key, lambda context, key: self._apply(context, campaign, plan, key), lambda _: None)
+
+    def _apply(self, context: Context, campaign: str, plan: CampaignPlan, key: str | None) -> View:
+        try:
+            return apply_plan(context, campaign, plan, key)
+        except NotFound as refused:
+            return {"refused": type(refused).__name__}
+        finally:
+            self.inspector.look()
 
     def _singles(self, key: str | None) -> Wish:
         rng = self.rng
@@ -177,6 +202,7 @@ class Actors:
             grace=rng.choice((0.0, 1.0, 10.0, 60.0)),
             parallel=rng.choice((None, None, 1, 2)),
             priority=rng.choice((0, 0, 1)),
+            hang=rng.choice((None, None, 10.0, 90.0)),
         )
 
     def _needs(self, before: list[SweepPlan]) -> tuple[tuple[SweepNeed, ...], tuple[CellPlan, ...]]:

@@ -51,6 +51,7 @@ KINDS = (
     "job_killed_by_others",
     "job_ignores_sigterm",
     "job_ends_as_stop_arrives",
+    "job_hangs",
     "reply_lost_to_actor",
 )
 """Every kind of fault that can be injected."""
@@ -77,6 +78,7 @@ SOMETIMES = (
     "resubmission_resumed",
     "gpu_kept_until_clean",
     "gpu_shared",
+    "hang_ended",
     "device_restored",
     "clock_back_while_delayed",
     "restored_while_jobs_ran",
@@ -143,6 +145,7 @@ _USUAL: Mapping[str, tuple[float, ...]] = {
     "job_killed_by_others": (0.0, 0.02),
     "job_ends_as_stop_arrives": (0.2, 0.5),
     "job_ignores_sigterm": (0.1, 0.3),
+    "job_hangs": (0.0, 0.3),
     "orphaned": (0.3,),
     "record_lost_in_reboot": (0.3,),
     "journal_lost_in_reboot": (0.2,),

@@ -26,6 +26,8 @@ class Entry:
     record: dict[str, Any] | None = None
     proof: str | None = None
     order: tuple[str, float] | None = None
+    asked: str = ""
+    """Why its end was ordered first."""
 
     @property
     def final(self) -> bool:
@@ -170,6 +172,7 @@ class FakeHost:
             ends=now + behaviour.seconds,
             limit_at=limit,
             grace=launch.grace,
+            folder=launch.folder,
             mib=demand_of(launch),
         )
         machine.spawn(process)
@@ -206,13 +209,13 @@ class FakeHost:
             return Dead(entry.proof)
         return Alive(entry.process.pid if entry.process else None, None, self.machine.boot_id)
 
-    def stop(self, attempt: str, grace: float) -> None:
+    def stop(self, attempt: str, grace: float, reason: str) -> None:
         """Order the end of an attempt, by its name."""
         entry = self.entries.get(attempt)
         if entry is None or entry.final:
             return
         self.stopping(entry)
-        entry.order = entry.order or ("stop", grace)
+        entry.order, entry.asked = entry.order or ("stop", grace), entry.asked or reason
         if entry.process is not None and entry.process.ended is None:
             self.machine.order(entry.process, "stop", grace)
 
@@ -266,7 +269,7 @@ class FakeHost:
         if entry is None or entry.process is not process:
             return
         if process.executor:
-            self._keep(entry, self._record(entry.launch, process, *_reason(process)))
+            self._keep(entry, self._record(entry.launch, process, *_reason(process, entry.asked)))
         elif self.runner_up and process.cause != "reboot":
             self._die(entry, DIED)
 
@@ -371,9 +374,9 @@ class FakeHost:
         return ended is not None and self.machine.clock.true - ended < 5.0 and entry.launch.folder in self.records
 
 
-def _reason(process: Process) -> tuple[str, str]:
+def _reason(process: Process, asked: str) -> tuple[str, str]:
     if process.cause == "stop":
-        return "stopped", "cancelled"
+        return "stopped", asked
     if process.cause == "time_limit":
         return "time_limit", "The time limit was reached."
     signalled = process.behaviour.signal if process.cause == "itself" else process.signal

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from overnight.domain.nouns import Event
+from overnight.domain.reasons import Reason
 from overnight.domain.states import LIVE_ATTEMPT, LIVE_RUN
 from overnight.store import campaigns, runs
 from overnight.store.base import Session, Store
@@ -216,7 +217,9 @@ class Inspector:
         if event.kind in {"attempt.exit", "attempt.lose", "attempt.refuse"}:
             self._over(event)
         elif event.kind == "attempt.order_stop":
-            if event.payload["run"] not in self.asked:
+            if event.payload.get("reason") == Reason.HANG:
+                self._hangs(event)
+            elif event.payload["run"] not in self.asked:
                 raise Broken(f"I17: nobody asked for the end of {event.subject}")
             self._stoppable.add(event.subject)
             if not self._processes(event.subject, self.projection.attempts[event.subject].fence):
@@ -227,6 +230,18 @@ class Inspector:
             self.chance.meet("budget_blocked" if event.payload["reason"] == "budget" else "dependants_blocked")
         elif event.kind in SITUATIONS:
             self.chance.meet(SITUATIONS[event.kind])
+
+    def _hangs(self, event: Event) -> None:
+        """Only what truly stands still, and has for the time that was declared, is ended for it."""
+        processes = self._processes(event.subject, event.token)
+        if not processes or not processes[-1].behaviour.hangs:
+            raise Broken(f"I17: {event.subject} is to end because it hangs, but it does not")
+        sweep = self.projection.runs[event.payload["run"]].sweep
+        declared = campaigns.get_sweep(self._reading(), sweep).settings.hang
+        lived = max(host.machine.clock.true for host in self.hosts.values()) - processes[-1].started
+        if declared is None or lived < declared:
+            raise Broken(f"I17: {event.subject} is to end as hung after {lived:.0f} s, {declared} are declared")
+        self.chance.meet("hang_ended")
 
     def _processes(self, attempt: str, fence: int) -> list[Process]:
         return [

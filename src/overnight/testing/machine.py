@@ -27,6 +27,8 @@ class Behaviour:
     """Whether its declared outputs are there at its end."""
     obeys: bool
     """Whether SIGTERM ends it."""
+    hangs: bool = False
+    """Whether nothing of it is seen to move."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +48,7 @@ class Process:
     ends: float
     limit_at: float | None
     grace: float
+    folder: str
     mib: int
     """What it uses of the memory of each of its cards, from its first moment on."""
     executor: bool = True
@@ -133,7 +136,8 @@ class Machine:
         elif luck < 0.26:
             output = False
         obeys = not self.chance.hits("job_ignores_sigterm")
-        return Behaviour(seconds, None if signal else code, signal, kills, output, obeys)
+        hangs = self.chance.hits("job_hangs")
+        return Behaviour(seconds, None if signal else code, signal, kills, output, obeys, hangs)
 
     def spawn(self, process: Process) -> None:
         """A process begins."""

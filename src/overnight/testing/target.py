@@ -133,7 +133,7 @@ class FakeTarget:
         entry = self.host.entries.get(handle.attempt)
         if entry is not None and not entry.final and reason == "not on record":
             self.chance.meet("stranger_stopped")
-        self.host.stop(handle.attempt, grace)
+        self.host.stop(handle.attempt, grace, reason)
         if self.chance.hits("stop_reply_lost"):
             raise Unavailable("no answer came")
         self.point("stopped")
@@ -186,8 +186,10 @@ class FakeTarget:
         return Room(path, 2**40, 2**30)
 
     def progress(self, folder: str, workdir: str, outputs: Sequence[str]) -> Progress:  # noqa: ARG002
-        """See `Files.progress`: everything moves."""
-        return Progress(0, self._now, self._now)
+        """See `Files.progress`: everything moves, but for what hangs; sometimes not all can be seen."""
+        whole = not self.chance.hits("observe_silent")
+        still = any(it.behaviour.hangs and it.folder == folder for it in self.host.machine.live)
+        return Progress(0, None, None, whole) if still else Progress(0, self._now, self._now, whole)
 
     def log(self, folder: str, offset: int, limit: int) -> tuple[bytes, int]:  # noqa: ARG002
         """See `Files.log`: nothing was ever written."""

@@ -751,3 +751,7 @@ UPDATE alerts SET next_at = :next_at, failure = :failure, tries = tries + 1 WHER
 -- name: alert_unwanted
 -- Nobody is to be told.
 UPDATE alerts SET sent_at = at, next_at = NULL WHERE seq = :seq;
+
+-- name: attempt_ordered
+-- Why its end was ordered, until its end says more.
+UPDATE attempts SET detail = :detail WHERE id = :id AND fence = :fence;
