@@ -41,9 +41,10 @@ class LocalFiles:
     def evidence(self, folder: str, workdir: str, outputs: Sequence[str], record: Mapping[str, Any]) -> Evidence:
         """See `Files.evidence`; the log is read as a whole, which takes about 1 s per 50 MB."""
         since = float(record.get("started_at") or 0.0) - CLOCK_GRAIN
-        paths = [os.path.join(workdir, output) for output in outputs]
-        missing = tuple(output for output, path in zip(outputs, paths, strict=True) if not is_fresh(path, since))
-        numbers = self._metrics(folder, record, [path for path in paths if is_fresh(path, since)], since)
+        paths = {output: os.path.join(workdir, output) for output in outputs}
+        fresh = [path for path in paths.values() if is_fresh(path, since)]
+        missing = tuple(output for output, path in paths.items() if path not in fresh)
+        numbers = self._metrics(folder, record, fresh, since)
         if record.get("code") == 0:
             return Evidence(numbers, missing, rooms=(self.room(workdir),) if missing else ())
         reading = read_log(self._pieces(folder), record.get("code"))
