@@ -104,7 +104,7 @@ def _id(table: TableNode, place: str, axes: Axes, around: Around, findings: Find
     if entry is None or is_null(entry.value):
         if not template:
             findings.add(here, table.line, "the id is missing: add `id`")
-        made = "".join([around.phase, *(f"_{name}${{{name}}}" for name in axes)])
+        made = "".join([around.phase, *(f"_{name}${{{name}}}" for name in axes if name != GPU)])
         return queue_text(SourceText(made, here, table.line))
     text = argument_of(entry.value, here, "a text such as s${seed}", findings)
     return queue_text(SourceText(text or "", here, entry.line))

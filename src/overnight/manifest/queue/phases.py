@@ -57,9 +57,9 @@ class PhaseDraft:
     barrier: bool = False
 
     @property
-    def sound(self) -> bool:
-        """Whether all its jobs can be expanded."""
-        return all(job.sound for job in self.jobs)
+    def count(self) -> int:
+        """Jobs that it stands for."""
+        return sum(job.count for job in self.jobs)
 
 
 def read_phases(table: TableNode, settings: Settings, command: Placed | None, findings: Findings) -> list[PhaseDraft]:
@@ -102,7 +102,7 @@ def _phase(node: Node, index: int, outer: Settings, command: Placed | None, find
         place=place,
         line=node.line,
         settings=settings,
-        jobs=_jobs(node, place, Around(name, settings, command), findings),
+        jobs=_jobs(node, place, Around(_in_ids(name, index), settings, command), findings),
         needs=_needs(node.get("depends_on"), inside(place, "depends_on"), findings),
         barrier=_barrier(node.get("barrier"), inside(place, "barrier"), findings),
     )
@@ -117,6 +117,11 @@ def _name(table: TableNode, index: int, place: str, findings: Findings) -> str:
     if name is not None and JOB_ID.fullmatch(name) is None:
         findings.add(here, entry.line, f"{quoted(name)} is no name of a phase: {ID_RULE}")
     return name or f"phase_{index}"
+
+
+def _in_ids(name: str, index: int) -> str:
+    """The name of a phase as the beginning of ids that are made; one that is no legal name was noted already."""
+    return name if JOB_ID.fullmatch(name) else f"phase_{index}"
 
 
 def _check_names(phases: Iterable[PhaseDraft], findings: Findings) -> None:

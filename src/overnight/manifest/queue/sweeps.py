@@ -50,7 +50,7 @@ def sweeps_of(
     _check_outputs(phases, made, findings)
     if not connected:
         return ()
-    cells = {phase.name: [it.cell for it in made[phase.name]] for phase in phases if phase.sound}
+    cells = {phase.name: [it.cell for it in made[phase.name]] for phase in phases if _is_whole(phase, made)}
     linked = link_cells(cells, needs, dict.fromkeys(cells, frozenset()), findings)
     if len(findings) > 0:
         return ()
@@ -61,6 +61,11 @@ def sweeps_of(
         for phase in phases
         for name, (gpus, found) in zip(names[phase.name], groups[phase.name].items(), strict=True)
     )
+
+
+def _is_whole(phase: PhaseDraft, made: Mapping[str, Sequence[Made]]) -> bool:
+    """Whether every job of a phase could be made, so that others can be matched with them."""
+    return all(job.sound for job in phase.jobs) and phase.count == len(made[phase.name])
 
 
 def _is_small_enough(phases: Iterable[PhaseDraft], findings: Findings) -> bool:
@@ -75,8 +80,14 @@ def _is_small_enough(phases: Iterable[PhaseDraft], findings: Findings) -> bool:
 
 
 def _expanded(phase: PhaseDraft, room: Room, findings: Findings) -> list[Made]:
-    sound = (draft for draft in phase.jobs if draft.sound)
-    return [Made(cell, draft) for draft in sound for cell in expand(draft, phase.settings.job, room, findings)]
+    """The cells of a phase, but for drafts with whose cells something is wrong: more would only follow from that."""
+    made: list[Made] = []
+    for draft in phase.jobs:
+        before = len(findings)
+        cells = expand(draft, phase.settings.job, room, findings) if draft.sound else []
+        if len(findings) == before:
+            made += [Made(cell, draft) for cell in cells]
+    return made
 
 
 def _check_ids(made: Iterable[Made], findings: Findings) -> None:
