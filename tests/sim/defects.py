@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from overnight.daemon import judging, loop, orphans, placing, sessions, settle
+from overnight.daemon import judging, loop, orphans, placing, sessions, settle, watch
 from overnight.daemon.loop import Loop
 from overnight.domain.nouns import Attempt
 from overnight.planner import fit, judge, place
@@ -49,6 +49,26 @@ def seen_as(patch: Patch, wrong: Callable[[News], Any]) -> None:
         return true(world, claims, [replace(item, seen=wrong(item)) for item in news])
 
     patch.setattr(loop, "gather", gather)
+
+
+# What stands still
+
+
+@defect("an attempt that moves is taken for one that hangs")
+def _(patch: Patch) -> None:
+    true = watch.next_look
+    patch.setattr(watch, "next_look", lambda it, _seen, *rest: true(it, it.last, *rest))
+
+
+@defect("time that nobody watched is held against an attempt")
+def _(patch: Patch) -> None:
+    true = watch.next_look
+
+    def look(before: Any, glimpse: Any, limits: Any, now: float) -> Any:
+        seen = true(before, glimpse, limits, now)
+        return replace(seen, still=seen.still and before.still + 10 * (now - before.seen))
+
+    patch.setattr(watch, "next_look", look)
 
 
 # What is unknown

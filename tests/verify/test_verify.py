@@ -199,6 +199,14 @@ def _stopped_with_foreign_token(forger: Forger, ids: Ids) -> None:
     forger.attempt(ids["live"], "order_stop", forger.fence(ids["live"]) - 1)
 
 
+def _stopped_though_nobody_asked(forger: Forger, ids: Ids) -> None:
+    forger.attempt(ids["live"], "order_stop", 0)
+
+
+def _stopped_by_its_holder_though_it_does_not_hang(forger: Forger, ids: Ids) -> None:
+    forger.attempt(ids["live"], "order_stop", forger.fence(ids["live"]))
+
+
 def _judged_with_foreign_token(forger: Forger, ids: Ids) -> None:
     token = forger.fence(ids["live"])
     forger.attempt(ids["live"], "exit", token)
@@ -332,6 +340,7 @@ DAMAGES: list[tuple[Damage, str]] = [
     (_after_cancel, "I15"),
     (_tally, "I16"),
     (_requeue_while_alive, "I17"),
+    *((damage, "I17") for damage in (_stopped_though_nobody_asked, _stopped_by_its_holder_though_it_does_not_hang)),
     *((damage, "I18") for damage in (_device_held_twice, _alone_beside_sharing_ones)),
     *((damage, "I18") for damage in (_sharing_beside_one_that_is_alone, _more_than_it_bears)),
     (_device_of_nowhere, "I19"),

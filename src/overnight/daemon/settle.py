@@ -92,10 +92,16 @@ def _outcome(session: Session, attempt: Attempt, seen: Ended, evidence: Evidence
         environment=evidence.environment,
         rooms_full=any(is_low(room, NOTHING_LEFT) for room in evidence.rooms),
     )
-    outcome = outcome_of(seen.record, proof)
+    outcome = outcome_of(_as_ordered(attempt, seen.record), proof)
     if outcome.reason is Reason.VRAM_OOM and families.was_packed(session, attempt.id):
         return replace(outcome, reason=Reason.NEIGHBOUR_OOM, detail=f"on a shared GPU, {outcome.detail}")
     return outcome
+
+
+def _as_ordered(attempt: Attempt, record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Why we ordered an end is on our record; on a full disk its host was told to stop it, and not why."""
+    ordered = record["reason"] == "stopped" and attempt.detail
+    return {**record, "detail": attempt.detail} if ordered else record
 
 
 def _confirm(session: Session, attempt: Attempt, seen: Alive) -> None:

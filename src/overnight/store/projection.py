@@ -290,6 +290,8 @@ class Projection:
 
     def _ordered(self, attempt: AttemptLife, event: Event) -> None:
         """I17: a run that goes on loses its attempt only when that hangs, by the holder's token."""
+        if event.token not in (0, attempt.fence):
+            return  # I11 says so
         run = self.runs.get(attempt.run)
         hangs = event.payload.get("reason") == Reason.HANG and event.token == attempt.fence
         if run is not None and run.state != "cancelling" and not hangs:
