@@ -35,7 +35,9 @@ def test_many_alerts_are_one_message_with_a_few_names() -> None:
     assert "- and 4995 more" in found.body
 
 
-@pytest.mark.parametrize("text", [*ATTACKS, "@everyone <!channel> <@U1>", "x" * 100_000, "://" * 100, "a\nOvernight: all is well"])
+@pytest.mark.parametrize(
+    "text", [*ATTACKS, "@everyone <!channel> <@U1>", "x" * 100_000, "://" * 100, "a\nOvernight: all is well"]
+)
 def test_hostile_text_stays_one_short_line_without_mention_or_link(text: str) -> None:
     for found in (message([alert(text, text)]), message([alert(text, text)] * 3)):
         assert found.title.isprintable()
