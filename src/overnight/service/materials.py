@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from overnight.domain.nouns import Campaign, Device, Run, Sweep
 from overnight.reports.material import AttemptMaterial, MarkMaterial, Material, RunMaterial, SweepMaterial
@@ -125,7 +126,13 @@ def _made(
     started_at: float | None,
     ended_at: float | None,
 ) -> _Made:
-    return _Made(id, target, folder, AttemptMaterial(reason, _gpus(json.loads(devices)), started_at, ended_at))
+    return _Made(id, target, folder, AttemptMaterial(reason, _gpus_in(devices), started_at, ended_at))
+
+
+@lru_cache(maxsize=4096)
+def _gpus_in(devices: str) -> tuple[str, ...]:
+    """From the JSON of an attempt's row; cached, since a machine has few devices and a campaign many attempts."""
+    return _gpus(json.loads(devices))
 
 
 def _gpus(devices: Sequence[str]) -> tuple[str, ...]:
