@@ -29,7 +29,7 @@ _OWN = re.compile(
 _MESSENGERS = re.compile(
     r"ChildFailedError|CalledProcessError|RayTaskError|SystemExit|KeyboardInterrupt|BrokenPipeError"
     r"|EOFError|SignalException|BrokenProcessPool|ProcessRaisedException|ProcessExitedException"
-    r"|RemoteTraceback|_RemoteTraceback|ActorDiedError|WorkerCrashedError"
+    r"|RemoteTraceback|_RemoteTraceback|ActorDiedError|WorkerCrashedError|CancelledError"
 )
 """Exceptions that only report that something else failed."""
 _REPORTS = re.compile(r"[Ss]ee root cause above|exited unexpectedly|[Ee]ngine core initialization failed")
@@ -44,13 +44,16 @@ _HICCUP = re.compile(
     r"|Temporary failure in name resolution|[Nn]ame or service not known|Max retries exceeded with url"
     r"|\b(?:429|50[0234])\b.{0,40}(?:Error|Gateway|Service|Too Many)|Service (?:Temporarily )?Unavailable"
     r"|[Tt]oo [Mm]any [Rr]equests|[Cc]ould not resolve host|couldn't connect to 'https?:|Network is unreachable"
-    r"|Remote end closed connection|TLS connection was non-properly terminated|early EOF"
+    r"|Remote end closed connection|TLS connection was non-properly terminated|early EOF|has timed out after \d"
 )
+_REFUSED = re.compile(r"\b40[0134]\b|permission|unauthorized|forbidden", re.IGNORECASE)
+"""A service that was there and said no."""
 _PEERS = re.compile(r"gloo|nccl|tcpstore|rendezvous|processgroup|socketstartconnect|\brank\b", re.IGNORECASE)
 """Talk between the processes of one training: when it breaks, a process has died, not a service."""
 _NOT_FINITE = re.compile(
     r"[Ll]oss (?:is|was|became|went to|turned|diverged to) (?:\w+ )?(?:-?inf|nan)\b|\bnan loss|non-?finite loss"
-    r"|returned nan values|Minimum loss scale reached|contains either `?inf`?, `?nan`?|found invalid values:.*\bnan"
+    r"|returned nan values|Minimum loss scale reached|loss scale already at minimum"
+    r"|contains either `?inf`?, `?nan`?|found invalid values:.*\bnan"
     r"|(?:input|output|gradient|loss|weight)s? contains? (?:nan|infinity|inf)\b|training (?:has )?diverged",
     re.IGNORECASE,
 )
@@ -167,7 +170,7 @@ def _of_exception(final: _Raised, chain: Sequence[_Raised]) -> tuple[Reason | No
 
 
 def _is_hiccup(raised: _Raised) -> bool:
-    if _PEERS.search(raised.line):
+    if _PEERS.search(raised.line) or _REFUSED.search(raised.line):
         return False
     return _NETWORK.fullmatch(raised.name) is not None or _HICCUP.search(raised.line) is not None
 

@@ -11,7 +11,7 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\
 _PREFIXES = re.compile(
     r"""(?:
     \[[^\]\s][^\]]{0,80}\]:?\s?                                       # [rank0]: [core.py:718]
-  | \([^()]{1,80}\)\ ?                                                # (EngineCore pid=17)
+  | \([^()]{1,80}\)(?:\ :)?\ ?                                        # (EngineCore pid=17), (worker_7) :
   | \d{1,4}:\ (?!\d)                                                  # 0: of srun --label
   | (?:\d{4}-)?\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*\ (?:[-|]\ )?            # a time
   | (?:DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL)\b:?\ ?(?:[-|]\ )?     # a level
