@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from overnight.daemon import judging, loop, orphans, placing, sessions, settle, watch
+from overnight.daemon import conditions, judging, loop, orphans, placing, sessions, settle, watch
 from overnight.daemon.loop import Loop
 from overnight.domain.nouns import Attempt
 from overnight.planner import fit, judge, place
@@ -315,6 +315,49 @@ def _(patch: Patch) -> None:
 @defect("sweeps and campaigns stay active")
 def _(patch: Patch) -> None:
     patch.setattr(consequences, "settle_sweeps", nothing)
+
+
+# Files, barriers, room
+
+
+@defect("what a run requires is taken to be there")
+def _(patch: Patch) -> None:
+    patch.setattr(conditions, "_is_there", always(True))
+
+
+@defect("outputs are taken to be there, so that what has to run is skipped")
+def _(patch: Patch) -> None:
+    patch.setattr(conditions, "_done", lambda _, condition: conditions.Found(condition, done=True))
+
+
+@defect("a run that is tried again is looked at as if it were new, and skipped by what it wrote")
+def _(patch: Patch) -> None:
+    true = Session.many
+
+    def many(self: Session, name: str, table: Any) -> Any:
+        return true(self, "conditions_again" if name == "conditions_retry" else name, table)
+
+    patch.setattr(Session, "many", many)
+
+
+@defect("what misses files is blocked while others of its campaign run")
+def _(patch: Patch) -> None:
+    patch.setattr(conditions, "can_go_on", always(False))
+
+
+@defect("what misses files waits for ever")
+def _(patch: Patch) -> None:
+    patch.setattr(conditions, "_give_up", always([]))
+
+
+@defect("a barrier is always open")
+def _(patch: Patch) -> None:
+    patch.setattr(lanes, "barrier_of", always(None))
+
+
+@defect("what is held is started")
+def _(patch: Patch) -> None:
+    without(patch, "held")
 
 
 # Limits

@@ -12,12 +12,13 @@ from overnight.domain.plan import Budget, CampaignPlan, CellPlan, Need, Retry, S
 from overnight.service import retrying, steer, submit
 from overnight.service.context import Context
 from overnight.service.once import OnceStore
-from overnight.service.requests import One, Request, SingleRuns
+from overnight.service.requests import One, Priority, Request, SingleRuns
 from overnight.service.requests import Retry as RetryRequest
 from overnight.store import campaigns
 from overnight.store.base import Session
 from overnight.testing.editor import apply_plan, edited
 from overnight.testing.inspector import Broken, Inspector
+from overnight.testing.waits import NEVER, path_from
 
 View = dict[str, Any]
 
@@ -27,6 +28,7 @@ CHANGES: Mapping[str, tuple[type[Request], Callable[[Context, Any], View]]] = {
     "retry": (RetryRequest, retrying.retry),
     "pause": (One, steer.pause),
     "resume": (One, steer.resume),
+    "priority": (Priority, steer.priority),
 }
 """The operations that actors use, as the table of operations has them; reports have no part in a simulation."""
 
@@ -203,6 +205,8 @@ class Actors:
             parallel=rng.choice((None, None, 1, 2)),
             priority=rng.choice((0, 0, 1)),
             hang=rng.choice((None, None, 10.0, 90.0)),
+            barrier=bool(before) and rng.random() < 0.15,
+            precondition_wait=rng.choice((0.0, 0.0, 90.0)),
         )
 
     def _needs(self, before: list[SweepPlan]) -> tuple[tuple[SweepNeed, ...], tuple[CellPlan, ...]]:
@@ -227,9 +231,17 @@ class Actors:
 
     def _cell(self, name: str, command: tuple[str, ...], needed: tuple[CellPlan, ...]) -> CellPlan:
         rng = self.rng
-        outputs = ("${run_dir}/model",) if rng.random() < 0.5 else ()
         chosen = rng.sample([cell.name for cell in needed], rng.randint(1, min(2, len(needed)))) if needed else ()
-        return CellPlan(name, {"x": 1}, command, outputs, {}, tuple(sorted(chosen)))
+        skip, needs = rng.random() < 0.1, tuple(sorted(chosen))
+        outputs = (self._path(),) if skip else ("${run_dir}/model",) if rng.random() < 0.5 else ()
+        requires = (self._path(),) if rng.random() < 0.1 else ()
+        return CellPlan(name, {"x": 1}, command, outputs, {}, needs, requires=requires, skip_if_done=skip)
+
+    def _path(self) -> str:
+        """Where something lies already, will lie some time, or never."""
+        now = next(iter(self.inspector.hosts.values())).machine.clock.true
+        when = self.rng.choice((0.0, 0.0, 7.0, 60.0, 2_000.0, None))
+        return NEVER if when is None else path_from(now + when)
 
     # Steering
 
@@ -244,7 +256,7 @@ class Actors:
         if not lives[kind]:
             return
         thing = rng.choice(lives[kind])
-        name = rng.choice(("cancel", "retry", "retry", "pause", "resume"))
+        name = rng.choice(("cancel", "retry", "retry", "pause", "resume", "priority"))
         self.number += 1
         key = f"key-{self.number}" if rng.random() < 0.4 else None
         self._wish(context, Wish(key, lambda context, key: self._do(context, name, thing, key), lambda _: None))
@@ -254,6 +266,9 @@ class Actors:
         fields: View = {"id": thing}
         if name == "retry":
             fields["failed"] = ord(thing[0]) % 2 == 0
+            fields["again"] = thing in inspector.projection.runs
+        if name == "priority":
+            fields["priority"] = ord(thing[0]) % 5
         inspector.asked = inspector.runs_of(thing) if name == "cancel" else set()
         try:
             view, replayed = answer(context, name, fields, key)

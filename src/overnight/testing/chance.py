@@ -53,10 +53,14 @@ KINDS = (
     "job_ends_as_stop_arrives",
     "job_hangs",
     "reply_lost_to_actor",
+    "files_unavailable",
+    "room_low",
 )
 """Every kind of fault that can be injected."""
 
 SOMETIMES = (
+    "recalled",
+    "pending_run_changed",
     "other_token_refused",
     "late_start_adopted",
     "repeated_start_ignored",
@@ -83,6 +87,11 @@ SOMETIMES = (
     "clock_back_while_delayed",
     "restored_while_jobs_ran",
     "never_fits",
+    "started_when_its_files_were_there",
+    "skipped_as_done",
+    "blocked_for_missing_files",
+    "barrier_passed",
+    "held_and_released",
 )
 """Situations that enough simulations must reach, or they prove little."""
 

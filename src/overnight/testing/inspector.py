@@ -19,11 +19,14 @@ from overnight.targets.base import News
 from overnight.testing.chance import Chance
 from overnight.testing.host import Entry, FakeHost
 from overnight.testing.machine import Gpu, Process
+from overnight.testing.waits import Impatient, Waits
 
 SITUATIONS = {
     "run.release": "dependants_released",
     "run.unblock": "dependants_unblocked",
     "run.requeue": "interrupted_and_queued_again",
+    "run.recall": "recalled",
+    "run.update": "pending_run_changed",
     "device.restore": "device_restored",
 }
 """Events that say by themselves that something rare was reached."""
@@ -83,6 +86,9 @@ class Inspector:
     _limits: dict[str, Limits] = field(default_factory=dict)
     _parallel: dict[str, int | None] = field(default_factory=dict)
     _claims: Counter[str] = field(default_factory=Counter)
+    _needed: dict[str, list[str]] = field(default_factory=dict)
+    """Attempt -> runs that its run needed when it was claimed: what is edited later does not count for it."""
+    waits: Waits = field(default_factory=Waits)
     _session: Session | None = None
     _known: int = 0
     """Events up to this one were looked at on an earlier copy of the record."""
@@ -94,6 +100,7 @@ class Inspector:
         self.audit = Audit()
         self.audit.projection = WatchedProjection(self.audit._rules, self)
         self._claims.clear()
+        self.waits = Waits()
 
     @property
     def projection(self) -> Projection:
@@ -146,10 +153,20 @@ class Inspector:
             self._parallel[event.subject] = self._bound(event.subject, event.payload["campaign"])
         elif event.kind == "run.claim":
             self._claimed(event)
+        self._wait(event)
         if event.seq > self._known:
             if self.chance.trace is not None:
                 self.chance.say(f"  {event.seq} {event.actor}: {event.kind} {event.subject} {dict(event.payload)}")
             self._weigh(event)
+
+    def _wait(self, event: Event) -> None:
+        clock = next(iter(self.hosts.values())).machine.clock
+        try:
+            reached = self.waits.see(event, self._reading(), self.projection, clock.true)
+        except Impatient as error:
+            raise Broken(str(error)) from error
+        if reached and event.seq > self._known:
+            self.chance.meet(reached)
 
     def _bound(self, sweep_id: str, campaign: str | None) -> int | None:
         """How many runs of a sweep may live at once; what takes no device always has a bound."""
@@ -168,6 +185,8 @@ class Inspector:
 
     def _claimed(self, event: Event) -> None:
         projection = self.projection
+        if self._session is not None:
+            self._needed[event.payload["attempt"]] = self.needed(self._session, event.subject)
         sweep = projection.runs[event.subject].sweep
         campaign = self._campaign_of[sweep]
         if event.seq > self._known:
@@ -226,7 +245,7 @@ class Inspector:
                 self.chance.meet("cancelled_while_launching")
         elif event.kind == "run.succeed":
             self._succeeded(event)
-        elif event.kind == "run.block":
+        elif event.kind == "run.block" and event.payload["reason"] in {Reason.BUDGET, Reason.NEED_FAILED}:
             self.chance.meet("budget_blocked" if event.payload["reason"] == "budget" else "dependants_blocked")
         elif event.kind in SITUATIONS:
             self.chance.meet(SITUATIONS[event.kind])
@@ -345,21 +364,24 @@ class Inspector:
         expected = {device.rpartition("/")[2] for device in attempt.devices if "/slot" not in device}
         if expected != set(process.gpus):
             raise Broken(f"I18: {process.attempt} sees {process.gpus}, it was given {sorted(expected)}")
-        unmet = self.store.read(lambda session: self._unmet(session, process.run))
+        unmet = self.store.read(lambda session: self._unmet(session, process.attempt))
         if unmet:
             raise Broken(f"I14: {process.attempt} was started, but {unmet[0]} never succeeded")
 
-    def _unmet(self, session: Session, run_id: str) -> list[str]:
-        return [run for run in self.needed(session, run_id) if not self._truly_succeeded(session, run)]
+    def _unmet(self, session: Session, attempt: str) -> list[str]:
+        return [run for run in self._needed[attempt] if not self._truly_succeeded(session, run)]
 
     def needed(self, session: Session, run_id: str) -> list[str]:
         """Every run that must have succeeded before this one starts."""
         needed: list[str] = [row[0] for row in session.rows("run_needs", run_id=run_id)]
         for (sweep,) in session.rows("sweep_needs", id=session.rows("run_standing", id=run_id)[0][1]):
-            needed += [row[0] for row in session.rows("runs_of_sweep", sweep_id=sweep, after=0, limit=10_000)]
+            found = session.rows("runs_of_sweep", sweep_id=sweep, after=0, limit=10_000)
+            needed += [row[0] for row in found if row[6] != Reason.REMOVED]
         return needed
 
     def _truly_succeeded(self, session: Session, run: str) -> bool:
+        if run in self.waits.skipped:
+            return True
         declared = json.loads(session.value("run_config", id=run))["outputs"]
         return any(
             process.run == run

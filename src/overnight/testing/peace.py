@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from overnight.domain.reasons import Reason
 from overnight.domain.states import OPEN_RUN
 from overnight.service.look import explain_thing
 from overnight.service.requests import One
@@ -98,7 +99,8 @@ def _why(it: Simulation, run: str) -> str:
     life = it.inspector.projection.runs[run]
     if life.state == "waiting":
         return _why_waiting(it, run)
-    return str(explain_thing(it.server.context, One(id=run))["code"])
+    code = str(explain_thing(it.server.context, One(id=run))["code"])
+    return "never_fits" if code == "held" and _stuck_before(it, run) else code
 
 
 def _why_waiting(it: Simulation, run: str) -> str:
@@ -106,7 +108,26 @@ def _why_waiting(it: Simulation, run: str) -> str:
     needed: list[str] = it.record.store.read(lambda session: it.inspector.needed(session, run))
     states = {name: it.inspector.projection.runs[name].state for name in needed}
     stuck = [name for name, state in states.items() if state in OPEN_RUN and _why(it, name) in LEGITIMATE_WAITS]
-    return "never_fits" if stuck else f"waiting for {states}"
+    return "never_fits" if stuck or _others_stuck(it, run) else f"waiting for {states}"
+
+
+def _stuck_before(it: Simulation, run: str) -> bool:
+    """Whether an earlier sweep, which a barrier waits for, has a run that waits for ever."""
+    runs = it.inspector.projection.runs
+    before = it.inspector.waits.before(run, runs)
+    return any(_why(it, other) in LEGITIMATE_WAITS for other in before if runs[other].state in OPEN_RUN)
+
+
+def _others_stuck(it: Simulation, run: str) -> bool:
+    """Whether a run waits for files while another of its campaign, queued for ever, keeps the campaign going."""
+    runs = it.inspector.projection.runs
+    reason = it.record.store.read(lambda session: session.rows("run_get", id=run)[0][6])
+    queued = [other for other in it.inspector.waits.siblings(run, runs) if runs[other].state == "queued"]
+    return reason == Reason.PRECONDITION_MISSING and any(_never_fits(it, other) for other in queued)
+
+
+def _never_fits(it: Simulation, run: str) -> bool:
+    return str(explain_thing(it.server.context, One(id=run))["code"]) in LEGITIMATE_WAITS
 
 
 def judge(it: Simulation) -> None:

@@ -29,6 +29,7 @@ from overnight.targets.base import (
 )
 from overnight.testing.chance import Chance
 from overnight.testing.host import FakeHost, Wire
+from overnight.testing.waits import is_there
 
 NEWS_LOSS_HEALS = 3600.0
 """Seconds by which the latest news are late."""
@@ -168,22 +169,25 @@ class FakeTarget:
 
     def evidence(self, folder: str, workdir: str, outputs: Sequence[str], record: Mapping[str, Any]) -> Evidence:  # noqa: ARG002
         """See `Files.evidence`: the outputs are there or not, as the process left them."""
-        wanted = (record["attempt"], record["fence"])
+        wanted = (record.get("attempt"), record.get("fence"))
         found = [it for it in self.host.machine.history if (it.attempt, it.fence) == wanted]
         there = bool(found) and found[-1].behaviour.output
         return Evidence({"loss": float(len(found))} if found else {}, () if there else tuple(outputs))
 
     def missing(self, workdir: str, paths: Sequence[str]) -> list[str]:  # noqa: ARG002
-        """See `Files.missing`: everything is there."""
-        return []
+        """See `Files.missing`: what lies there is told by the paths themselves."""
+        if self.chance.hits("files_unavailable"):
+            raise Unavailable("the folder cannot be read")
+        return [path for path in paths if not is_there(path, self._now)]
 
     def done(self, workdir: str, outputs: Sequence[str]) -> bool:  # noqa: ARG002
-        """See `Files.done`: nothing is."""
-        return False
+        """See `Files.done`."""
+        return bool(outputs) and all(is_there(path, self._now) for path in outputs)
 
     def room(self, path: str) -> Room:
-        """See `Files.room`: there is always some."""
-        return Room(path, 2**40, 2**30)
+        """See `Files.room`."""
+        low = self.chance.hits("room_low")
+        return Room(path, 0 if low else 2**40, 2**30)
 
     def progress(self, folder: str, workdir: str, outputs: Sequence[str]) -> Progress:  # noqa: ARG002
         """See `Files.progress`: everything moves, but for what hangs; sometimes not all can be seen."""

@@ -15,6 +15,7 @@ from overnight.daemon.loop import Loop
 from overnight.daemon.sessions import next_session, open_epoch
 from overnight.daemon.world import Place, World
 from overnight.domain.errors import OvernightError, StoreUnavailable
+from overnight.domain.room import Reserve
 from overnight.service.context import Context, Spot
 from overnight.testing import peace
 from overnight.testing.actors import Actors
@@ -136,7 +137,7 @@ class Simulation:
             for name, host in self.hosts.items()
         }
         places = {name: Place(it, it, Path("/runs"), None) for name, it in targets.items()}
-        loop = Loop(World(store, places, self.clock, self.rng))
+        loop = Loop(World(store, places, self.clock, self.rng, reserve=Reserve(1, 1)))
         spots = {name: Spot(it, it) for name, it in targets.items()}
         context = Context(store, spots, self.record.configuration, self.rng, lambda: loop.wake(steered=True))
         self.server = Server(loop, context, store, targets)
