@@ -15,6 +15,7 @@ from overnight.daemon import conditions, devices, orphans, room
 from overnight.daemon.launches import Claimed, launch_of
 from overnight.daemon.placing import claimed_again, place_runs
 from overnight.daemon.settle import Fact, Settled, gather, settle
+from overnight.daemon.stalls import Stalls
 from overnight.daemon.watch import Found, Watch
 from overnight.daemon.world import World
 from overnight.domain.errors import Refused as RefusedError
@@ -74,6 +75,7 @@ class Loop:
     claims: dict[str, Claimed] = field(default_factory=dict)
     """What every attempt that may be alive runs, by its id: what the record says, kept at hand."""
     watch: Watch = field(default_factory=Watch)
+    stalls: Stalls = field(default_factory=Stalls)
     _unheard: set[str] = field(default_factory=set)
     """Attempts whose start was sent and of which nothing was heard yet."""
     _refused: list[News] = field(default_factory=list)
@@ -200,6 +202,7 @@ class Loop:
         consequences.follow(session, settled.ended)
         if now >= self.due.survey:
             consequences.survey(session)
+            self.stalls.look(session, now)
             self.due.survey = now + SURVEY_SECONDS
         if self._next_wake <= session.now:
             consequences.wake_due(session)

@@ -15,6 +15,8 @@ class AlertKind(StrEnum):
     """A run failed for good."""
     BREAKER = "breaker"
     """The first runs of a sweep all failed in the same way; the rest was not started."""
+    STALLED = "stalled"
+    """Nothing has run for long although runs of a campaign are to be started."""
     DISK_FULL = "disk_full"
     """Nothing new starts, for want of room on a disk."""
     ANALYSIS_FAILED = "analysis_failed"
@@ -30,6 +32,7 @@ DEFAULT_KINDS = (
     AlertKind.SETTLED,
     AlertKind.STUCK,
     AlertKind.BREAKER,
+    AlertKind.STALLED,
     AlertKind.DISK_FULL,
     AlertKind.ANALYSIS_FAILED,
     AlertKind.HANG,

@@ -16,7 +16,7 @@ LONGEST_TITLE, LONGEST_LINE, LONGEST_BODY = 120, 200, 1000
 """Characters."""
 MOST_NAMED = 5
 """Alerts of which a message about many says more than their number."""
-OURS = frozenset({AlertKind.SETTLED, AlertKind.DISK_FULL})
+OURS = frozenset({AlertKind.SETTLED, AlertKind.DISK_FULL, AlertKind.STALLED})
 """Kinds whose details quote nothing of a job's output."""
 
 _INERT = str.maketrans({"@": "＠", "<": "‹", ">": "›", "`": "'", "[": "(", "]": ")", "|": "¦"})
