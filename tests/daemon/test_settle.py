@@ -337,3 +337,21 @@ def test_a_lost_attempt_is_interrupted_whatever_is_known_of_its_files(scene: Sce
     attempt = scene.begin("c0")
     scene.settle(Fact(News(attempt.id, attempt.fence, Dead("gone")), Evidence({}, (), {Reason.VRAM_OOM: OOM})))
     assert (scene.states()["c0"], scene.runs()["c0"].reason) == ("queued", Reason.INTERRUPTED)
+
+
+def test_a_success_without_numbers_does_not_keep_those_of_an_earlier_attempt(scene: Scene) -> None:
+    scene.submit(scene.sweep("s", CellPlan("a", {}, "true")))
+    run = scene.end("a", code=0, metrics={"accuracy": 0.9})
+    assert scene.store.read(lambda s: runs.results(s, run.id)) == {"accuracy": 0.9}
+
+    def again(session: Any) -> None:
+        move_runs(session, [run.id], "retry", subject=run.id)
+        consequences.reopen(session, [run.id])
+        move_runs(session, [run.id], "release", subject=run.id)
+
+    scene.store.write(PERSON, again)
+    scene.end("a", code=1)
+    assert scene.store.read(lambda s: runs.results(s, run.id)) == {"accuracy": 0.9}
+    scene.store.write(PERSON, again)
+    scene.end("a", code=0)
+    assert scene.store.read(lambda s: runs.results(s, run.id)) == {}

@@ -40,7 +40,7 @@ def judge(
     if not move(session, RUN, attempt.run_id, verdict.transition, fence=attempt.fence, **payload):
         return []
     _keep(session, attempt.run_id, verdict)
-    if metrics:
+    if metrics or verdict.transition == "succeed":  # what a former attempt reported is no result of this one
         runs.keep_results(session, attempt.run_id, metrics)
     ended = [EndedRun(attempt.run_id, sweep.id, sweep.campaign_id, RUN.arrow(verdict.transition).target)]
     if verdict.transition == "succeed":

@@ -15,7 +15,7 @@ from overnight.service import consequences
 from overnight.service.code import identify
 from overnight.service.context import Context
 from overnight.service.preflight import Report
-from overnight.service.prepare import looked_at, read_file, warnings_of
+from overnight.service.prepare import Prepared, looked_at, read_file, warnings_of
 from overnight.service.recall import recall_after
 from overnight.service.requests import Update
 from overnight.service.steer import cancel_idle, in_one_write
@@ -54,15 +54,25 @@ def update(context: Context, request: Update) -> View:
     report = looked_at(context, prepared, campaign_id)
     submission = Submission(request.file, prepared.path, identify(prepared.plan.sweeps[0].workdir))
 
-    def change(session: Session) -> View:
-        edit = _edit_of(session, campaigns.get(session, campaign_id), prepared.plan)
-        changes = changes_of(edit.known, _said(prepared.plan))
-        _refuse(report, edit, changes, prepared.path)
-        changed = updates.update_campaign(session, campaign_id, prepared.plan, submission, prepared.digest)
-        changed |= apply(session, edit, changes, context.rng)
-        return {**_answer(edit, changes), "changed": changed, "warnings": warnings_of(report)}
+    return in_one_write(context, lambda session: apply(session, campaign_id, prepared, submission, report, context.rng))
 
-    return in_one_write(context, change)
+
+def apply(
+    session: Session, campaign_id: str, prepared: Prepared, submission: Submission, report: Report, rng: random.Random
+) -> View:
+    """Carry the changes out, in the transaction of the session; returns what `update` answers."""
+    edit = _edit_of(session, campaigns.get(session, campaign_id), prepared.plan)
+    changes = changes_of(edit.known, _said(prepared.plan))
+    _refuse(report, edit, changes, prepared.path)
+    changed = updates.update_campaign(session, campaign_id, prepared.plan, submission, prepared.digest)
+    changed |= _update_sweeps(session, edit, rng)
+    _add(session, edit, changes, rng)
+    _replace(session, edit, changes)
+    _remove(session, edit, changes)
+    consequences.survey(session)
+    consequences.reconsider(session, edit.sweeps.values())
+    changed |= bool(changes.added or changes.replaced or changes.removed)
+    return {**_answer(edit, changes), "changed": changed, "warnings": warnings_of(report)}
 
 
 def _refuse(report: Report, edit: Edit, changes: Changes, path: str) -> None:
@@ -80,17 +90,6 @@ def _answer(edit: Edit, changes: Changes) -> View:
         "unchanged": len(changes.unchanged),
         "untouched": list(changes.untouched),
     }
-
-
-def apply(session: Session, edit: Edit, changes: Changes, rng: random.Random) -> bool:
-    """Store the changes of sweeps and runs, in the transaction of the session; whether there were any."""
-    changed = _update_sweeps(session, edit, rng)
-    _add(session, edit, changes, rng)
-    _replace(session, edit, changes)
-    _remove(session, edit, changes)
-    consequences.survey(session)
-    consequences.reconsider(session, edit.sweeps.values())
-    return changed or bool(changes.added or changes.replaced or changes.removed)
 
 
 def _edit_of(session: Session, campaign: Campaign, plan: CampaignPlan) -> Edit:
