@@ -154,6 +154,7 @@ def test_a_mistake_in_a_phase_is_one_problem_in_its_place(keys: dict[str, Any], 
         ({"cmd": "x"}, "jobs[1].id", "the id is missing"),
         ({"id": "a", "cmd": "x"}, "jobs[1].id", "`a` (jobs[0], jobs[1])"),
         ({"id": "-a", "cmd": "x"}, "jobs[1].id", "'-a' is no id"),
+        ({"id": "", "cmd": "x"}, "jobs[1].id", "the id is empty"),
         ({"id": ["a"], "cmd": "x"}, "jobs[1].id", "a list"),
         ({"id": "b"}, "jobs[1].cmd", "`default_cmd`"),
         ({"id": "b", "cmd": "x", "depends_on": "a"}, "jobs[1].depends_on", "unknown key"),
@@ -261,6 +262,7 @@ def test_everything_wrong_is_told_at_once_in_file_order() -> None:
         (8, "phases[0].template.cmd"),
         (11, "phases[1].uv"),
         (13, "phases[1].template.timeout"),
+        (13, "phases[1].template.id"),
         (16, "phases[1].jobs[1].expected_output"),
         (17, "phases[1].jobs[2].id"),
     ]
@@ -280,3 +282,15 @@ def test_jobs_that_unfold_into_too_much_text_are_refused_and_not_built() -> None
 def test_more_phases_than_anybody_reads_are_refused() -> None:
     (problem,) = problems({"phases": [{"jobs": [{"id": str(number), "cmd": "x"}]} for number in range(1001)]})
     assert "more than 1,000 phases" in problem.message
+
+
+def test_a_mistake_in_one_text_of_a_job_does_not_hide_those_in_others() -> None:
+    jobs = [
+        {"id": "a/b", "cmd": "x ${nothing}", "oops": 1},
+        {"id": "c", "cmd": "x", "timeout": "long", "expected_output": "o"},
+        {"id": "c", "cmd": "x", "args": {"k": "${no}"}, "expected_output": "o"},
+    ]
+    assert {problem.place for problem in problems({"jobs": jobs})} == {
+        "jobs[0].id", "jobs[0].cmd", "jobs[0].oops", "jobs[1].timeout",
+        "jobs[2].id", "jobs[2].args.k", "jobs[2].expected_output",
+    }  # fmt: skip

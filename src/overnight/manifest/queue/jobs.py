@@ -80,7 +80,6 @@ def read_job(
     table: TableNode, place: str, axes: Axes, around: Around, findings: Findings, *, template: bool, sound: bool = True
 ) -> JobDraft:
     """The draft of a template or job; `sound` says whether its axes could be read."""
-    before = len(findings)
     check_keys(table, TEMPLATE_KEYS if template else JOB_KEYS, place, findings, SYNONYMS)
     draft = JobDraft(
         place=place,
@@ -95,7 +94,7 @@ def read_job(
         derived=frozenset(),
         sound=sound,
     )
-    return _checked(draft, before, findings)
+    return _checked(draft, findings)
 
 
 def _id(table: TableNode, place: str, axes: Axes, around: Around, findings: Findings, *, template: bool) -> Placed:
@@ -104,9 +103,12 @@ def _id(table: TableNode, place: str, axes: Axes, around: Around, findings: Find
     if entry is None or is_null(entry.value):
         if not template:
             findings.add(here, table.line, "the id is missing: add `id`")
+            return queue_text(SourceText("", here, table.line))
         made = "".join([around.phase, *(f"_{name}${{{name}}}" for name in axes if name != GPU)])
         return queue_text(SourceText(made, here, table.line))
     text = argument_of(entry.value, here, "a text such as s${seed}", findings)
+    if text == "":
+        findings.add(here, entry.line, "the id is empty: write a text such as s${seed}")
     return queue_text(SourceText(text or "", here, entry.line))
 
 
@@ -144,19 +146,24 @@ def _output(table: TableNode, place: str, findings: Findings) -> Placed | None:
     return None if text is None else queue_text(SourceText(text, here, found[0].line))
 
 
-def _checked(draft: JobDraft, before: int, findings: Findings) -> JobDraft:
-    """The draft with only the variables that it uses; notes every name that it could not resolve."""
+def _checked(draft: JobDraft, findings: Findings) -> JobDraft:
+    """The draft with the variables that it uses; texts with names that nothing resolves are noted and left out, so that
+    all else can be judged."""
     named = {it.key for it in draft.arguments if IDENTIFIER.fullmatch(it.key) and not it.at_launch}
     known = draft.axes.keys() | draft.variables.keys() | named
-    for text, launch in _texts(draft):
-        _check_text(text, known, launch, findings)
-    _check_arguments(draft, findings)
     variables = _used(draft, findings)
+    arguments = _resolved_arguments(draft, findings)
+    right = {id(text) for text, launch in _texts(draft) if _resolves(text, known, launch, findings)}
+    paths = tuple(path for path in draft.settings.preconditions if id(path) in right)
     return replace(
         draft,
+        command=draft.command if id(draft.command) in right else None,
+        output=draft.output if id(draft.output) in right else None,
+        settings=replace(draft.settings, preconditions=paths),
+        arguments=arguments,
         variables=variables,
-        derived=frozenset(derived(variables, draft.arguments, draft.axes)),
-        sound=draft.sound and len(findings) == before,
+        derived=frozenset(derived(variables, arguments, draft.axes)),
+        sound=draft.sound and id(draft.id) in right and draft.id.source.text != "",
     )
 
 
@@ -170,14 +177,16 @@ def _texts(draft: JobDraft) -> Iterable[tuple[Placed, bool]]:
     yield from ((path, False) for path in draft.settings.preconditions)
 
 
-def _check_arguments(draft: JobDraft, findings: Findings) -> None:
+def _resolved_arguments(draft: JobDraft, findings: Findings) -> tuple[Argument, ...]:
     """An argument may use axes, variables and the arguments above it."""
     known = draft.axes.keys() | draft.variables.keys()
+    resolved: list[Argument] = []
     for argument in draft.arguments:
-        for text, _ in argument.references:
-            _check_text(text, known, True, findings)
+        right = [_resolves(text, known, True, findings) for text, _ in argument.references]
+        resolved.append(argument if all(right) else Argument.of(argument.key, None))
         if not argument.at_launch:
             known = known | {argument.key}
+    return tuple(resolved)
 
 
 def _used(draft: JobDraft, findings: Findings) -> dict[str, Value]:
@@ -188,14 +197,18 @@ def _used(draft: JobDraft, findings: Findings) -> dict[str, Value]:
         if name in wanted:
             wanted.update(one.name for one in references(value))
     known = set(draft.axes)
+    used: dict[str, Value] = {}
     for name, value in draft.variables.items():
-        if name in wanted and isinstance(value, Placed):
-            _check_text(value, known, False, findings)
+        if name in wanted:
+            right = not isinstance(value, Placed) or _resolves(value, known, False, findings)
+            used[name] = value if right else None
         known.add(name)
-    return {name: value for name, value in draft.variables.items() if name in wanted}
+    return used
 
 
-def _check_text(text: Placed, known: Iterable[str], launch: bool, findings: Findings) -> None:
+def _resolves(text: Placed, known: Iterable[str], launch: bool, findings: Findings) -> bool:
+    """Whether every name in a text is known; notes those that are not. `launch` allows `${GPU}`."""
+    before = len(findings)
     for reference in text.template.references:
         if reference.at_launch:
             message = f"${{{GPU}}} is known only when a job starts: use it in `cmd`, `args` or `expected_output`"
@@ -205,6 +218,7 @@ def _check_text(text: Placed, known: Iterable[str], launch: bool, findings: Find
             continue
         if not (reference.at_launch and launch):
             findings.add(text.source.place, text.line_of(reference), message, topic=f"unresolved {reference.name}")
+    return len(findings) == before
 
 
 def _unresolved(reference: Reference, known: Iterable[str]) -> str:
