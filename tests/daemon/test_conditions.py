@@ -204,6 +204,15 @@ def test_nobody_is_blocked_before_all_that_could_start_were_looked_at(
     assert stage.states() == {"a": "waiting", "b": "waiting", "c": "queued"}
 
 
+def test_the_last_look_of_a_round_is_one_that_sees_something(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the end of a campaign of exactly so many runs would wait for the next round."""
+    monkeypatch.setattr(conditions, "AT_ONCE", 2)
+    stage.submit(stage.sweep("s", *(needing(f"r{number}", "in.txt") for number in range(4))))
+    assert not stage.look()
+    assert stage.look()
+    assert list(stage.states().values()).count("blocked") == 2
+
+
 def test_many_that_miss_files_are_all_blocked_by_and_by(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conditions, "AT_ONCE", 2)
     campaign = stage.submit(stage.sweep("s", *(needing(f"r{number}", "in.txt") for number in range(7))))

@@ -72,21 +72,23 @@ NOTHING = Look()
 
 def look(world: World, after: int) -> Look:
     """Look at the files of the next waiting runs whose needs are met, in order of submission from `after` on."""
-    waiting, idle = world.store.read(lambda session: _waiting(session, after))
+    waiting, more, idle = world.store.read(lambda session: _waiting(session, after))
     there: dict[tuple[str, str, str], bool] = {}
     found = [it for condition in waiting if (it := _look_at(world, condition, there)) is not None]
-    return Look(tuple(found), idle, waiting[-1].seq if len(waiting) == AT_ONCE else 0)
+    return Look(tuple(found), idle, waiting[-1].seq if more else 0)
 
 
-def _waiting(session: Session, after: int) -> tuple[list[Condition], frozenset[str]]:
+def _waiting(session: Session, after: int) -> tuple[list[Condition], bool, frozenset[str]]:
+    """The next conditions, whether there are more of them, and the campaigns of which nothing else goes on."""
     found = [it for (sweep_id,) in session.rows("sweeps_with_waiting") for it in _open(session, sweep_id, after)]
     found.sort(key=lambda it: it.seq)
-    return found[:AT_ONCE], _idle(session, {it.sweep.campaign_id for it in found if it.sweep.campaign_id})
+    more = len(found) > AT_ONCE
+    return found[:AT_ONCE], more, _idle(session, {it.sweep.campaign_id for it in found if it.sweep.campaign_id})
 
 
 def _open(session: Session, sweep_id: str, after: int) -> list[Condition]:
     """The open conditions of one sweep, once the sweeps that it needs have succeeded."""
-    table = session.rows("conditions_open", sweep_id=sweep_id, after=after, limit=AT_ONCE)
+    table = session.rows("conditions_open", sweep_id=sweep_id, after=after, limit=AT_ONCE + 1)
     if not table or consequences.whole_needs(session, sweep_id) is not Standing.MET:
         return []
     sweep = campaigns.get_sweep(session, sweep_id)

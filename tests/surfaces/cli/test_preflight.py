@@ -17,7 +17,12 @@ sweeps:
   one: {command: ["no_such_program"]}
   two: {command: "true", environment: {venv: no/venv}, secrets: {KEY: "env:NOT_SET_ANYWHERE"}}
 """
-TWO = "campaign: {name}\nworkdir: .\nsweeps: {{s: {{command: 'while [ ! -e go ]; do sleep 0.05; done', outputs: [out]}}}}\n"
+TWO = """\
+campaign: {name}
+workdir: .
+sweeps:
+  s: {{command: "while [ ! -e go ]; do sleep 0.05; done", outputs: [out]}}
+"""
 
 
 @pytest.fixture(params=["alone", "served"])
