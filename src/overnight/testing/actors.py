@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from overnight.domain.errors import Conflict, NotFound
-from overnight.domain.plan import Budget, CampaignPlan, CellPlan, Need, Retry, SweepNeed, SweepPlan
+from overnight.domain.plan import Budget, CampaignPlan, CellPlan, Need, Retry, Smaller, SweepNeed, SweepPlan
 from overnight.service import retrying, steer, submit
 from overnight.service.context import Context
 from overnight.service.once import OnceStore
@@ -192,6 +192,8 @@ class Actors:
         needs, cell_needs = self._needs(before)
         command = ("job", str(rng.choice((2_000, 5_000, 12_000))))
         cells = tuple(self._cell(f"{campaign}-{name}-{place}", command, cell_needs) for place in range(number))
+        smaller = tuple(Smaller({"x": -n}, ("job", str(2_000 // n))) for n in range(1, rng.choice((0, 0, 1, 2)) + 1))
+        cells = tuple(replace(cell, smaller=smaller) for cell in cells)
         return SweepPlan(
             name=name,
             cells=cells,
@@ -199,7 +201,8 @@ class Actors:
             needs=needs,
             need=self._need(),
             target=rng.choice(list(self.inspector.hosts)),
-            retry=Retry(rng.choice((1, 1, 2, 3)), delay=rng.choice((0.0, 5.0, 300.0))),
+            retry=self._retry(len(smaller)),
+            breaker=rng.choice((None, 1, 2, 5)),
             time_limit=rng.choice((None, None, 20.0, 3600.0)),
             grace=rng.choice((0.0, 1.0, 10.0, 60.0)),
             parallel=rng.choice((None, None, 1, 2)),
@@ -208,6 +211,11 @@ class Actors:
             barrier=bool(before) and rng.random() < 0.15,
             precondition_wait=rng.choice((0.0, 0.0, 90.0)),
         )
+
+    def _retry(self, smaller: int) -> Retry:
+        rng = self.rng
+        delay, memory = rng.choice((0.0, 5.0, 300.0)), rng.random() < 0.3
+        return Retry(rng.choice((1, 1, 2, 3)), delay=delay, only_memory=memory, smaller=smaller)
 
     def _needs(self, before: list[SweepPlan]) -> tuple[tuple[SweepNeed, ...], tuple[CellPlan, ...]]:
         rng = self.rng

@@ -59,7 +59,6 @@ KINDS = (
 """Every kind of fault that can be injected."""
 
 SOMETIMES = (
-    "recalled",
     "pending_run_changed",
     "other_token_refused",
     "late_start_adopted",
@@ -82,6 +81,8 @@ SOMETIMES = (
     "resubmission_resumed",
     "gpu_kept_until_clean",
     "gpu_shared",
+    "smaller_setting_taken",
+    "sweep_broken",
     "hang_ended",
     "device_restored",
     "clock_back_while_delayed",

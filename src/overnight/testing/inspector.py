@@ -245,6 +245,10 @@ class Inspector:
                 self.chance.meet("cancelled_while_launching")
         elif event.kind == "run.succeed":
             self._succeeded(event)
+        elif event.kind == "run.claim" and self._reading().rows("run_config", id=event.subject)[0][1]:
+            self.chance.meet("smaller_setting_taken")
+        elif event.kind == "run.block" and event.payload["reason"] == Reason.BREAKER:
+            self.chance.meet("sweep_broken")
         elif event.kind == "run.block" and event.payload["reason"] in {Reason.BUDGET, Reason.NEED_FAILED}:
             self.chance.meet("budget_blocked" if event.payload["reason"] == "budget" else "dependants_blocked")
         elif event.kind in SITUATIONS:

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from overnight.domain.reasons import Reason
 from overnight.testing.chance import Chance
 from overnight.testing.clock import FakeClock
 
 SIGTERM, SIGKILL = 15, 9
 LINGERING_MIB, STRANGERS_MIB = 9_000, 40_000
 """Memory that is not back yet, and what strangers use of a card."""
+SAYINGS = (
+    None,
+    *4 * (Reason.VRAM_OOM, Reason.VRAM_OOM, Reason.CODE_ERROR),
+    Reason.PREEMPTED,
+    Reason.HARDWARE,
+    Reason.DISK_FULL,
+)
+"""What the log of a job that failed may say."""
 LONGEST_JOB = 4 * 3600.0
 """Seconds; every job of a simulation ends by itself within this time."""
 
@@ -29,6 +38,8 @@ class Behaviour:
     """Whether SIGTERM ends it."""
     hangs: bool = False
     """Whether nothing of it is seen to move."""
+    says: Reason | None = None
+    """What its log convinces of, when it fails by itself."""
 
 
 @dataclass(slots=True, eq=False)
@@ -137,7 +148,8 @@ class Machine:
             output = False
         obeys = not self.chance.hits("job_ignores_sigterm")
         hangs = self.chance.hits("job_hangs")
-        return Behaviour(seconds, None if signal else code, signal, kills, output, obeys, hangs)
+        says = rng.choice(SAYINGS) if code in {1, 2} else None
+        return Behaviour(seconds, None if signal else code, signal, kills, output, obeys, hangs, says)
 
     def spawn(self, process: Process) -> None:
         """A process begins."""

@@ -168,11 +168,14 @@ class FakeTarget:
         return told
 
     def evidence(self, folder: str, workdir: str, outputs: Sequence[str], record: Mapping[str, Any]) -> Evidence:  # noqa: ARG002
-        """See `Files.evidence`: the outputs are there or not, as the process left them."""
+        """See `Files.evidence`: the outputs are there or not, and the log says what it says, as the process left it."""
         wanted = (record.get("attempt"), record.get("fence"))
         found = [it for it in self.host.machine.history if (it.attempt, it.fence) == wanted]
         there = bool(found) and found[-1].behaviour.output
-        return Evidence({"loss": float(len(found))} if found else {}, () if there else tuple(outputs))
+        says = found[-1].behaviour.says if found and record["code"] else None
+        clues = {str(says): f"the line of {says}"} if says else {}
+        loss = {"loss": float(len(found))} if found else {}
+        return Evidence(loss, () if there else tuple(outputs), clues, says and f"signature of {says}")
 
     def missing(self, workdir: str, paths: Sequence[str]) -> list[str]:  # noqa: ARG002
         """See `Files.missing`: what lies there is told by the paths themselves."""
