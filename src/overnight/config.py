@@ -85,6 +85,13 @@ class Configuration:
         """Held by the one server of this home; its text is that server's pid and address."""
         return self.home / "server.lock"
 
+    @property
+    def untouchable(self) -> tuple[Path, ...]:
+        """The home, and the database where it is a file. Who opens and closes a file that SQLite has open in the same
+        process drops SQLite's locks, and another process may then cut the file short under it."""
+        path = self.database_url.removeprefix("sqlite:///")
+        return (self.home,) if path == self.database_url else (self.home, Path(path))
+
 
 def load(environment: Mapping[str, str]) -> Configuration:
     """Read the environment and the home's `config.toml`; raises Refused naming file, key and remedy."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ HASHED_FILES, HASHED_BYTES = 2_000, 64 * 1024 * 1024
 """A folder without git is hashed up to this many files and bytes; beyond that only names, sizes and times are."""
 
 
-def identify(folder: str) -> dict[str, Any]:
-    """What code lies in `folder`, as far as that can be told within seconds; never raises for an odd folder."""
+def identify(folder: str, untouchable: Sequence[Path] = ()) -> dict[str, Any]:
+    """What code lies in `folder`, as far as that can be told within seconds; never raises for an odd folder.
+
+    What begins with an `untouchable` path is no code and is not opened.
+    """
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is not None:
         return _of_repository(folder, commit.decode().strip())
-    return _of_content(Path(folder))
+    return _of_content(Path(folder), tuple(os.path.realpath(path) for path in untouchable))
 
 
 def _of_repository(folder: str, commit: str) -> dict[str, Any]:
@@ -47,9 +51,9 @@ def _git(folder: str, *arguments: str) -> bytes | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def _of_content(folder: Path) -> dict[str, Any]:
+def _of_content(folder: Path, untouchable: tuple[str, ...]) -> dict[str, Any]:
     digest, files, size, whole = hashlib.sha256(), 0, 0, True
-    for path in _walk(folder):
+    for path in _walk(folder, untouchable):
         try:
             found = path.stat()
             files, size = files + 1, size + found.st_size
@@ -63,11 +67,15 @@ def _of_content(folder: Path) -> dict[str, Any]:
     return {"kind": "content", "sha256": digest.hexdigest(), "files": files, "whole": whole}
 
 
-def _walk(folder: Path) -> list[Path]:
+def _walk(folder: Path, untouchable: tuple[str, ...]) -> list[Path]:
     found: list[Path] = []
     for root, folders, names in os.walk(folder):
+        if os.path.realpath(root).startswith(untouchable):
+            folders.clear()
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
-        found += [Path(root, name) for name in sorted(names) if Path(root, name).is_file()]
+        paths = [Path(root, name) for name in sorted(names)]
+        found += [it for it in paths if it.is_file() and not os.path.realpath(it).startswith(untouchable)]
         if len(found) > 10 * HASHED_FILES:
             break
     return found

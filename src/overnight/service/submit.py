@@ -66,7 +66,8 @@ def submit(context: Context, request: CampaignFile) -> View:
     prepared = read_file(context, request)
     known = context.store.read(lambda session: session.value("campaign_by_digest", digest=prepared.digest))
     report = Report() if known is not None else looked_at(context, prepared)
-    submission = campaigns.Submission(request.file, prepared.path, identify(prepared.plan.sweeps[0].workdir))
+    code = identify(prepared.plan.sweeps[0].workdir, context.configuration.untouchable)
+    submission = campaigns.Submission(request.file, prepared.path, code)
 
     def change(session: Session) -> View:
         campaign, resumed = _stored(session, prepared, submission, report, context.rng)

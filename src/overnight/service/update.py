@@ -52,7 +52,8 @@ def update(context: Context, request: Update) -> View:
     prepared = read_file(context, request)
     campaign_id = context.store.read(lambda session: references.campaign_of(session, request.id))
     report = looked_at(context, prepared, campaign_id)
-    submission = Submission(request.file, prepared.path, identify(prepared.plan.sweeps[0].workdir))
+    code = identify(prepared.plan.sweeps[0].workdir, context.configuration.untouchable)
+    submission = Submission(request.file, prepared.path, code)
 
     return in_one_write(context, lambda session: apply(session, campaign_id, prepared, submission, report, context.rng))
 
