@@ -70,7 +70,7 @@ def test_results_are_means_over_seeds_and_the_missing_one_is_listed(queue: Queue
         "grid": {"N": [1, 2], "seed": [1, 2, 3]},
         "template": {
             "id": "N{N}_s{seed}",
-            "cmd": "test {N}{seed} != 23 && printf '{{\"accuracy\": %s}}' $(({N} * 10 + {seed})) > r_{N}_{seed}.json",
+            "cmd": "test {N}{seed} != 23 && printf '{\"accuracy\": %s}' $(({N} * 10 + {seed})) > r_{N}_{seed}.json",
             "expected_output": "r_{N}_{seed}.json",
         },
     }
