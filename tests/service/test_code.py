@@ -45,5 +45,5 @@ def test_what_the_home_holds_is_no_code(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "log").write_text("1")
     assert identify(str(tmp_path), [tmp_path / "home"]) == before
-    (tmp_path / "train.py").write_text("print(2)")
+    (tmp_path / "homework.py").write_text("print(2)")
     assert identify(str(tmp_path), [tmp_path / "home"]) != before

@@ -20,7 +20,7 @@ HASHED_FILES, HASHED_BYTES = 2_000, 64 * 1024 * 1024
 def identify(folder: str, untouchable: Sequence[Path] = ()) -> dict[str, Any]:
     """What code lies in `folder`, as far as that can be told within seconds; never raises for an odd folder.
 
-    What begins with an `untouchable` path is no code and is not opened.
+    An `untouchable` folder or database (with the files that stand beside it) is no code and is not opened.
     """
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is not None:
@@ -70,12 +70,18 @@ def _of_content(folder: Path, untouchable: tuple[str, ...]) -> dict[str, Any]:
 def _walk(folder: Path, untouchable: tuple[str, ...]) -> list[Path]:
     found: list[Path] = []
     for root, folders, names in os.walk(folder):
-        if os.path.realpath(root).startswith(untouchable):
+        if _belongs(root, untouchable):
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
         paths = [Path(root, name) for name in sorted(names)]
-        found += [it for it in paths if it.is_file() and not os.path.realpath(it).startswith(untouchable)]
+        found += [it for it in paths if it.is_file() and not _belongs(it, untouchable)]
         if len(found) > 10 * HASHED_FILES:
             break
     return found
+
+
+def _belongs(path: str | Path, untouchable: tuple[str, ...]) -> bool:
+    """Whether it is one of these, in one of these folders, or a file that SQLite keeps beside one (`-wal`, `-shm`)."""
+    real = os.path.realpath(path)
+    return any(real == it or real.startswith((f"{it}{os.sep}", f"{it}-")) for it in untouchable)
