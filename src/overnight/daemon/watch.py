@@ -67,12 +67,15 @@ class Watch:
 
     def _follow(self, claims: Mapping[str, Claimed], now: float) -> None:
         """Watch these attempts and no others."""
+        if claims.keys() == self.due.keys():
+            return
         for ended in self.due.keys() - claims.keys():
             del self.due[ended]
             self._seen.pop(ended, None)
             self._said.pop(ended, None)
-        for begun in claims.keys() - self.due.keys():
-            self.due[begun] = now + limits_of(claims[begun]).pace
+        for begun, claimed in claims.items():
+            if begun not in self.due:
+                self.due[begun] = now + limits_of(claimed).pace
 
     def look(self, world: World, claims: Mapping[str, Claimed], now: float) -> list[Found]:
         """Look at those whose turn it is, the longest overdue first, on targets that answer."""
