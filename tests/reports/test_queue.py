@@ -16,6 +16,7 @@ from overnight.reports.gpus import GpuHours, gpu_hours
 from overnight.reports.html import html
 from overnight.reports.markdown import markdown
 from overnight.reports.material import AttemptMaterial, MarkMaterial, Material, RunMaterial, SweepMaterial
+from overnight.reports.plot import plot
 from overnight.reports.summary import summarise
 from overnight.reports.text import tables
 from tests.reports.worlds import ACCURACY, HOSTILE, START, material, run, sweep
@@ -151,6 +152,13 @@ def test_tables_json_and_documents_mark_a_changed_configuration() -> None:
     for document in (markdown(summarise(given)), html(summarise(given))):
         assert "Jobs: 3 completed" in document
         assert "with batch=32 instead of 64" in document
+
+
+def test_a_plot_marks_a_changed_configuration_although_its_label_is_cut() -> None:
+    first, second = replicates(8, [0.5, 0.1])
+    picture = plot(summarise(material([sweep("grid", [first, smaller(second, batch=32), *replicates(16, [0.2])])])))
+    assert picture is not None
+    assert picture.count("(changed)</text>") == 1
 
 
 def test_a_changed_configuration_that_wins_says_so() -> None:

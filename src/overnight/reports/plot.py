@@ -168,7 +168,11 @@ def _bar(start: float, end: float, y: float) -> str:
 
 
 def _label(cell: Cell) -> str:
-    return visible(cell.label or cell.title, LONGEST_LABEL)
+    """A label that is cut keeps the mark of a changed configuration, which stands at its end."""
+    text = cell.label or cell.title
+    if cell.changed and len(text) > LONGEST_LABEL:
+        return f"{visible(text, LONGEST_LABEL - 10)} (changed)"
+    return visible(text, LONGEST_LABEL)
 
 
 def _value(spread: Spread) -> str:
