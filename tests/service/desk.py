@@ -19,7 +19,7 @@ from overnight.service.consequences import EndedRun
 from overnight.service.context import Context, Spot
 from overnight.service.dispatch import perform
 from overnight.store import campaigns, rows, runs
-from overnight.store.base import SYSTEM, Change, Session
+from overnight.store.base import SYSTEM, Change, Session, Store
 from overnight.store.moves import move
 from overnight.store.sqlite import SqliteStore
 from overnight.store.verify import verify
@@ -39,8 +39,8 @@ class CpuTarget:
 class Desk:
     """A record in a folder, without a loop: runs start and end when a test says so."""
 
-    def __init__(self, folder: Path) -> None:
-        self.store = SqliteStore(str(folder / "record.db"), SystemClock())
+    def __init__(self, folder: Path, store: Store | None = None) -> None:
+        self.store = store or SqliteStore(str(folder / "record.db"), SystemClock())
         configuration = Configuration(folder, f"sqlite:///{folder}/record.db", None, None)
         self.woken = 0
         here = Spot(CpuTarget(), LocalFiles())  # type: ignore[arg-type]
