@@ -13,6 +13,8 @@ SPACING_SECONDS = 0.5
 """Shortest time between two turns, however often it is woken."""
 UNAVAILABLE_SECONDS = 5.0
 """Pause after a turn that could not read or write the record."""
+DEFECT_SECONDS = 60.0
+"""Pause after a turn that failed by a defect of ours: it is told on standard error, and the thread goes on."""
 
 
 @dataclass(slots=True)
@@ -62,8 +64,9 @@ class Worker:
             wait = turn()
         except StoreUnavailable:
             return UNAVAILABLE_SECONDS
-        except Exception:
-            if self._abandoned:
-                return None
-            raise
+        except Exception as error:
+            if not self._abandoned:
+                told = (type(error), error, error.__traceback__, threading.current_thread())
+                threading.excepthook(threading.ExceptHookArgs(told))
+            return DEFECT_SECONDS
         return wait if isinstance(wait, float) else None
