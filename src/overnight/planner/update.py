@@ -55,12 +55,13 @@ def changes_of(known: Mapping[str, Known], wanted: Mapping[str, Said]) -> Change
     stays = {name for name in wanted if name not in added}
     same = {name for name in stays if _is_same(known[name], wanted[name], moved, name in pending)}
     replaced = {name for name in stays & pending if name not in same}
+    told = removed | same | replaced
     return Changes(
         added=tuple(name for name in wanted if name in added),
         replaced=tuple(name for name in wanted if name in replaced),
         removed=tuple(name for name in known if name in removed),
         unchanged=tuple(name for name in wanted if name in same),
-        untouched=tuple(name for name in known if name not in removed | same | replaced),
+        untouched=tuple(name for name in known if name not in told),
     )
 
 
