@@ -197,9 +197,10 @@ def test_a_container_of_docker_is_ended_when_its_job_is_told_to_end(site: Site) 
     path = stand_in(
         site,
         "docker",
-        f"if [ \"$1\" = run ]; then trap '' TERM; touch '{site.home}/up'",
+        f"if [ \"$1\" = run ]; then trap '' TERM; echo $$ > '{site.home}/pid'; touch '{site.home}/up'",
         f"while [ ! -e '{site.home}/ended' ]; do sleep 0.01; done; exit 137; fi",
-        f"[ \"$1\" = stop ] && touch '{site.home}/ended'",
+        f"[ \"$1\" = stop ] && touch '{site.home}/ended' && read -r pid < '{site.home}/pid'",
+        "while kill -0 $pid 2> /dev/null; do sleep 0.01; done",
     )
     process = site.start(site.launch(["t"], TINY), **path)
     wait_until((site.home / "up").exists, "the container runs")

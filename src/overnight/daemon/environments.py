@@ -119,14 +119,17 @@ else
   [ "$(id -u)" = 0 ] || set -- --userns keep-id "$@"
 fi
 end() {
+  overnight_told=yes
   "$overnight_engine" stop --time "$overnight_patience" "$overnight_name"
   "$overnight_engine" rm --force "$overnight_name"
 }
 trap 'end > /dev/null 2>&1' TERM
 "$overnight_engine" run --rm --name "$overnight_name" --workdir "$PWD" "$@" &
-while :; do
-  wait $!; overnight_code=$?
-  kill -0 $! 2> /dev/null || break
+overnight_code=127
+while overnight_told=; do
+  wait $!; overnight_now=$?
+  [ "$overnight_now" = 127 ] || overnight_code=$overnight_now
+  [ -n "$overnight_told" ] || break
 done
 [ "$overnight_code" != 125 ] || fail "the image $overnight_image cannot be started; the engine's own words are above"
 exit "$overnight_code"
@@ -134,7 +137,8 @@ exit "$overnight_code"
 )
 """Apptainer's containers are children of the job. Those of podman become so when their starter ends; those of Docker
 belong to its daemon, so that only this script can end them: it asks for it as soon as the job is told to end. Variables
-are handed over by name: their values appear in no argument. 125 is the engine's own exit code."""
+are handed over by name: their values appear in no argument. 125 is the engine's own exit code. A `wait` that a signal
+interrupted says nothing of the engine's end: it is repeated, and says 127 when the end was told before."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OURS = ("OVERNIGHT_RUN_ID", "OVERNIGHT_RUN_DIR", "OVERNIGHT_FENCE", "OVERNIGHT_ATTEMPT", "OVERNIGHT_RUNNER")
