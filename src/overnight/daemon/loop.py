@@ -11,8 +11,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from overnight.daemon import conditions, devices, orphans, room
+from overnight.daemon import devices, orphans
 from overnight.daemon.launches import Claimed, launch_of
+from overnight.daemon.looks import Looks, Seen
 from overnight.daemon.placing import claimed_again, place_runs
 from overnight.daemon.settle import Fact, Settled, gather, settle
 from overnight.daemon.stalls import Stalls
@@ -49,18 +50,15 @@ class Due:
     stop: float = 0.0
     survey: float = 0.0
     devices: float = 0.0
-    conditions: float = 0.0
-    room: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a turn saw before its transaction; None = it was not time to look."""
+    """What a turn saw before its transaction."""
 
     facts: Sequence[Fact]
     offers: Mapping[str, list[Offer]]
-    files: conditions.Look | None
-    rooms: room.Look | None
+    seen: Seen
     found: Sequence[Found]
 
 
@@ -76,6 +74,7 @@ class Loop:
     """What every attempt that may be alive runs, by its id: what the record says, kept at hand."""
     watch: Watch = field(default_factory=Watch)
     stalls: Stalls = field(default_factory=Stalls)
+    looks: Looks = field(default_factory=Looks)
     _unheard: set[str] = field(default_factory=set)
     """Attempts whose start was sent and of which nothing was heard yet."""
     _refused: list[News] = field(default_factory=list)
@@ -84,10 +83,6 @@ class Loop:
     _steered: bool = True
     _next_wake: float = 0.0
     """When the first back-off ends, in wall seconds."""
-    _looked_up_to: int = 0
-    """The last run whose files were looked at, while more wait than one turn looks at."""
-    _held: bool = False
-    """Whether a disk is full: then it is looked at again although nothing happens."""
 
     def wake(self, *, steered: bool = False) -> None:
         """Look again now. `steered`: an actor changed something (submit, cancel, pause …)."""
@@ -112,6 +107,7 @@ class Loop:
                 raise
             self.due = Due()
             self.watch.forget()
+            self.looks.forget()
             self._steered = True
             return UNAVAILABLE_SECONDS
 
@@ -132,7 +128,7 @@ class Loop:
         return self._pause()
 
     def _is_due(self, now: float) -> bool:
-        due = min(self.due.survey, self.due.devices, self.due.conditions, self.due.room if self._held else now + 1)
+        due = min(self.due.survey, self.due.devices, self.looks.next)
         return now >= due or self._next_wake <= self.world.clock.wall()
 
     def _listen(self, now: float) -> list[News]:
@@ -178,9 +174,7 @@ class Loop:
         """Everything outside the record that decides, as far as it is time to look."""
         offers = self._look_at_devices(now)
         self.watch.note(offers, now)
-        files = conditions.look(self.world, self._looked_up_to) if now >= self.due.conditions else None
-        rooms = room.look(self.world) if now >= self.due.room else None
-        return Sight(facts, offers, files, rooms, found)
+        return Sight(facts, offers, self.looks.look(self.world, now), found)
 
     def _look_at_devices(self, now: float) -> dict[str, list[Offer]]:
         if now < self.due.devices:
@@ -191,7 +185,7 @@ class Loop:
 
     def _decide(self, session: Session, sight: Sight, now: float, *, steered: bool) -> tuple[Settled, list[Claimed]]:
         """Everything that one turn writes, in one transaction."""
-        self._take_in_files(session, sight.files, now)
+        self.looks.take_in_files(session, sight.seen, now)
         settled = settle(session, sight.facts)
         if settled.gpus:
             self.due.devices = now
@@ -206,27 +200,11 @@ class Loop:
             self.due.survey = now + SURVEY_SECONDS
         if self._next_wake <= session.now:
             consequences.wake_due(session)
-        self._take_in_rooms(session, sight.rooms, now)
+        self.looks.take_in_rooms(session, sight.seen, now)
         claimed = place_runs(session, self.world)
-        if steered or settled.ended:
-            self.due.conditions = now
-        if not session.rows("conditions_any"):
-            self.due.conditions = float("inf")
+        self.looks.plan(session, now, changed=steered or bool(settled.ended))
         self._next_wake = session.value("runs_next_due") or float("inf")
         return settled, claimed
-
-    def _take_in_files(self, session: Session, seen: conditions.Look | None, now: float) -> None:
-        """When something came of it, or not all was looked at, the next look is due at once."""
-        if seen is None:
-            return
-        changed = conditions.take_in(session, seen)
-        self._looked_up_to = seen.last
-        self.due.conditions = now if changed or seen.last else now + conditions.SECONDS
-
-    def _take_in_rooms(self, session: Session, seen: room.Look | None, now: float) -> None:
-        if seen is not None:
-            self._held = room.take_in(session, seen)
-            self.due.room = now + (room.HELD_SECONDS if self._held else room.FRESH_SECONDS)
 
     def _carry_out(self, settled: Settled, claimed: Sequence[Claimed]) -> None:
         for name, attempts in settled.forget.items():
@@ -273,9 +251,7 @@ class Loop:
 
     def _pause(self) -> float:
         now = self.world.clock.boot()
-        pause = min(self.due.observe, self.due.stop, self.due.survey, self.due.devices, self.due.conditions) - now
-        if self._held:
-            pause = min(pause, self.due.room - now)
+        pause = min(self.due.observe, self.due.stop, self.due.survey, self.due.devices, self.looks.next) - now
         pause = min(pause, self.watch.next(self.claims, now) - now, self._next_wake - self.world.clock.wall())
         if self._unheard:
             pause = min(pause, LISTEN_SECONDS)
