@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from overnight.targets.devices.gpus import GpuProbe
+from tests.devices.home import Home
 from tests.devices.machine import HandClock, Machine, environment
 
 FAKE = Path(__file__).parent / "fake"
@@ -78,3 +79,19 @@ def open_probe(clock: HandClock) -> Iterator[Callable[..., GpuProbe]]:
     yield make
     for probe in probes:
         probe.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path, machine: Machine) -> Iterator[Home]:
+    """A home on the machine with the library."""
+    made = Home(tmp_path, machine)
+    yield made
+    made.leave()
+
+
+@pytest.fixture
+def smi_home(tmp_path: Path, smi_machine: Machine) -> Iterator[Home]:
+    """A home on the machine with nvidia-smi alone."""
+    made = Home(tmp_path, smi_machine)
+    yield made
+    made.leave()

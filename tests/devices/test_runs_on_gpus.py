@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.devices.home import Home
 from tests.devices.machine import Machine, Made, eventually
 
 pytestmark = pytest.mark.real("compiler")
@@ -27,57 +23,21 @@ sweeps:
 """
 
 
-class Home:
-    """A home on the machine with made-up GPUs, and the command that works on it."""
-
-    def __init__(self, folder: Path, machine: Machine) -> None:
-        self.folder = folder
-        self.env = {name: value for name, value in machine.env.items() if not name.startswith("OVERNIGHT_")}
-        self.env |= {"OVERNIGHT_HOME": str(folder / "home")}
-
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "overnight", *arguments]
-
-    def ask(self, *arguments: str) -> dict[str, Any]:
-        done = subprocess.run(self.command(*arguments, "--json"), env=self.env, capture_output=True, check=False)
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
-
-    def file(self, gpus: int) -> str:
-        path = self.folder / "campaign.yaml"
-        path.write_text(FILE % gpus, encoding="utf-8")
-        return str(path)
-
-    def given(self) -> list[str]:
-        """What the logs of all runs say, sorted."""
-        ids = [run["id"] for run in self.ask("ls", "--runs")["runs"]]
-        return sorted(self.ask("logs", run)["content"].strip() for run in ids)
-
-
-@pytest.fixture
-def home(tmp_path: Path, machine: Machine) -> Iterator[Home]:
-    made = Home(tmp_path, machine)
-    yield made
-    lock = tmp_path / "home" / "runner" / "lock"
-    if lock.exists():
-        os.kill(int(lock.read_text(encoding="ascii").split()[0]), signal.SIGTERM)
-
-
 def test_each_run_sees_the_gpu_that_it_was_given(home: Home, machine: Machine) -> None:
     machine.have(Made("GPU-a"), Made("GPU-b"))
-    assert home.ask("run", home.file(1))["counts"]["succeeded"] == 4
+    assert home.ask("run", home.file(FILE % 1))["counts"]["succeeded"] == 4
     assert set(home.given()) == {"0 PCI_BUS_ID", "1 PCI_BUS_ID"}
 
 
 def test_a_run_gets_several_gpus_at_once(home: Home, machine: Machine) -> None:
     machine.have(Made("GPU-a"), Made("GPU-b"), Made("GPU-c"))
-    assert home.ask("run", home.file(2))["counts"]["succeeded"] == 4
+    assert home.ask("run", home.file(FILE % 2))["counts"]["succeeded"] == 4
     assert set(home.given()) == {"0,1 PCI_BUS_ID"}
 
 
 def test_a_gpu_that_others_use_is_left_alone_and_named_until_it_is_free(home: Home, machine: Machine) -> None:
     machine.have(Made("GPU-a", used_mib=40_000), Made("GPU-b", used_mib=40_000))
-    process = subprocess.Popen(home.command("run", home.file(1)), env=home.env, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(home.command("run", home.file(FILE % 1)), env=home.env, stdout=subprocess.DEVNULL)
     try:
         assert eventually(lambda: bool(home.ask("status").get("devices")), 30)
         run = home.ask("ls", "--runs")["runs"][0]["id"]
@@ -103,7 +63,7 @@ def test_a_gpu_that_is_lost_while_the_server_runs_is_quarantined_and_gets_nothin
 
         assert eventually(lambda: lost()["state"] == "quarantined", 60)
         assert "lost" in lost()["diagnosis"].lower()
-        assert home.ask("run", home.file(1))["counts"]["succeeded"] == 4
+        assert home.ask("run", home.file(FILE % 1))["counts"]["succeeded"] == 4
         assert set(home.given()) == {"1 PCI_BUS_ID"}
     finally:
         server.send_signal(signal.SIGTERM)

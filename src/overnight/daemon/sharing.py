@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from overnight.domain.reasons import Mark, Reason
+from overnight.domain.states import LIVE_ATTEMPT
 from overnight.planner.fit import FreeDevice, Holder
 from overnight.planner.place import Head, Placement
 from overnight.store import families, rows
@@ -17,19 +18,22 @@ NAMED = 5
 
 
 def shared_devices(session: Session, target: str, seen_since: float) -> list[FreeDevice]:
-    """GPUs whose holders bear company, with these holders; those of a run that wants its GPU alone are left out."""
+    """GPUs whose holders bear company, with these holders. Left out are those of a run that wants its GPU alone, and
+    those whose holders have all ended: these come back clean, or not yet."""
     found: dict[str, list[Holder]] = {}
+    live: set[str] = set()
     cards = {row[0]: row for row in session.rows("devices_of", target=target)}
-    for device, part, attempt, run_id, settings, before in session.rows(
+    for device, part, attempt, run_id, settings, before, state in session.rows(
         "device_holders", target=target, seen_since=seen_since
     ):
         share = rows.sweep_settings(settings).need.share
         peak = _peak(session, run_id, cards[device][5], before)
         found.setdefault(device, []).append(Holder(attempt, part, share, peak))
+        live |= {device} if state in LIVE_ATTEMPT else set()
     return [
         replace(_device(cards[device]), holders=tuple(holders))
         for device, holders in found.items()
-        if all(holder.share > 1 for holder in holders)
+        if device in live and all(holder.share > 1 for holder in holders)
     ]
 
 

@@ -10,7 +10,10 @@
      crash FUNCTION             that function takes its process down
      noise FUNCTION             that function prints to stdout
 
+   Programs that use a GPU add `proc` lines to FAKE_GPUS.use; each counts, and its memory is in use, while it lives.
+
    Build: gcc -shared -fPIC -Wl,-soname,libnvidia-ml.so.1 -o libnvidia-ml.so.1 nvml.c */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +54,23 @@ static void read_line(const char *line) {
     }
 }
 
+/* What living programs use. */
+static void read_use(const char *state) {
+    char line[512], path[4096];
+    snprintf(path, sizeof path, "%s.use", state);
+    FILE *file = fopen(path, "r");
+    if (!file) return;
+    while (fgets(line, sizeof line, file)) {
+        int before = process_count;
+        read_line(line);
+        if (process_count == before) continue;
+        process_t *p = &processes[before];
+        if (kill((pid_t)p->pid, 0)) process_count = before;
+        else if (p->memory > 0) gpus[p->gpu].used += (bytes)p->memory;
+    }
+    fclose(file);
+}
+
 static void read_state(void) {
     char line[512];
     const char *path = getenv("FAKE_GPUS");
@@ -60,6 +80,7 @@ static void read_state(void) {
     if (!file) return;
     while (fgets(line, sizeof line, file)) read_line(line);
     fclose(file);
+    read_use(path);
 }
 
 /* Every function starts here: what the file says about this function on this GPU (-1 = the system). */

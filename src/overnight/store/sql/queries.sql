@@ -587,8 +587,9 @@ ORDER BY r.seq LIMIT :limit;
 SELECT id FROM runs INDEXED BY runs_removed WHERE sweep_id = :sweep_id AND reason = 'removed';
 
 -- name: device_holders
--- Who holds the GPUs of a target that are well: which part, with which settings, and how the attempt before ended.
-SELECT d.id, l.part, a.id, a.run_id, coalesce(a.settings, s.settings), p.reason
+-- Who holds the GPUs of a target that are well: which part, with which settings, how the attempt before ended, whether
+-- this one has ended.
+SELECT d.id, l.part, a.id, a.run_id, coalesce(a.settings, s.settings), p.reason, a.state
 FROM leases l INDEXED BY leases_held CROSS JOIN devices d CROSS JOIN attempts a CROSS JOIN runs r CROSS JOIN sweeps s
 LEFT JOIN attempts p ON p.run_id = a.run_id AND p.number = a.number - 1
 WHERE l.state = 'held' AND d.id = l.device_id AND d.target = :target AND d.kind = 'gpu' AND d.state = 'healthy'
