@@ -10,7 +10,7 @@ from tests.sim.campaign import simulate
 from tests.sim.defects import DEFECTS
 
 FIRST_SEED = 500_000
-SEEDS = 600
+SEEDS = 1_000
 """Within so many schedules every defect must show."""
 MEDIAN = 30
 """Half of the defects must show within so many."""
