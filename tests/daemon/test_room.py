@@ -58,7 +58,7 @@ def held(stage: Stage) -> dict[str, str]:
 
 
 def why(stage: Stage, sweep: str) -> str | None:
-    return stage.store.read(lambda session: hold_of(session, campaigns.get_sweep(session, sweep)))
+    return stage.store.read(lambda session: hold_of(session, campaigns.get_sweep(session, sweep), holds(session)))
 
 
 def sweeps(stage: Stage, campaign: str) -> list[str]:

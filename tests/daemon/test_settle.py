@@ -226,6 +226,16 @@ def test_a_success_much_sooner_than_others_is_marked(scene: Scene) -> None:
     assert scene.marked("c4") == {}
 
 
+def test_runs_submitted_alone_are_not_compared_with_each_other(scene: Scene) -> None:
+    shape = scene.sweep("")
+    alone = [campaigns.SingleRun(cell.name, cell, shape) for cell in cells(4)]
+    scene.store.write(PERSON, lambda session: campaigns.submit_single(session, alone, random.Random(1)))
+    for name in ("c0", "c1", "c2"):
+        scene.end(name, code=0, seconds=100.0)
+    scene.end("c3", code=0, seconds=1.0)
+    assert scene.marked("c3") == {}
+
+
 def test_a_success_much_sooner_than_estimated_is_marked_its_own_estimate_first(scene: Scene) -> None:
     own = CellPlan("c1", {}, "train", estimate=10.0)
     scene.submit(scene.sweep("s", *cells(1), own, estimate=100.0))

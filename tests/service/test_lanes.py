@@ -13,7 +13,7 @@ from overnight.domain.states import RUN
 from overnight.service import consequences
 from overnight.service.consequences import EndedRun
 from overnight.service.lanes import hold_of
-from overnight.store import campaigns, runs
+from overnight.store import campaigns, marks, runs
 from overnight.store.base import SYSTEM, Session
 from overnight.store.moves import move
 from overnight.targets.base import Offer
@@ -36,7 +36,8 @@ def cell(name: str) -> CellPlan:
 
 def hold(stage: Stage, campaign: str, name: str) -> str | None:
     def read(session: Session) -> str | None:
-        return hold_of(session, next(it for it in campaigns.sweeps_of(session, campaign) if it.name == name))
+        sweep = next(it for it in campaigns.sweeps_of(session, campaign) if it.name == name)
+        return hold_of(session, sweep, marks.holds(session))
 
     return stage.store.read(read)
 

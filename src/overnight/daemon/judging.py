@@ -111,10 +111,17 @@ def _mark_suspicious(
         marks.mark(session, attempt.id, attempt.run_id, Mark.DIVERGED, ", ".join(wrong[:3]))
     if seconds is None:
         return
-    found = session.rows("seconds_of_others", sweep_id=sweep.id, run_id=attempt.run_id, limit=SAMPLE)
-    why = too_fast(seconds, [row[0] for row in found], sweep.settings.estimate if estimate is None else estimate)
+    others = _seconds_of_others(session, attempt, sweep)
+    why = too_fast(seconds, others, sweep.settings.estimate if estimate is None else estimate)
     if why:
         marks.mark(session, attempt.id, attempt.run_id, Mark.TOO_FAST, why)
+
+
+def _seconds_of_others(session: Session, attempt: Attempt, sweep: Sweep) -> list[float]:
+    """How long runs like it took. Runs submitted alone share a sweep, but need not be alike."""
+    if sweep.campaign_id is None:
+        return []
+    return [row[0] for row in session.rows("seconds_of_others", sweep_id=sweep.id, run_id=attempt.run_id, limit=SAMPLE)]
 
 
 def _tell(session: Session, attempt: Attempt, sweep: Sweep, name: str, verdict: Verdict) -> None:

@@ -58,9 +58,10 @@ class Looks:
             self._held = room.take_in(session, seen.rooms)
             self.rooms_due = now + (room.HELD_SECONDS if self._held else room.FRESH_SECONDS)
 
-    def plan(self, session: Session, now: float, *, changed: bool) -> None:
-        """`changed`: a run has ended, or an actor did something. Nothing is due while no run waits for files."""
-        if changed:
+    def plan(self, session: Session, now: float, *, ended: bool, steered: bool) -> None:
+        """`ended`: a run has; `steered`: an actor may have done something. Nothing is due while no run waits for files,
+        and none begins to unless an actor wants it."""
+        if steered or (ended and self.files_due != NEVER):
             self.files_due = now
-        if not session.rows("conditions_any"):
+        if self.files_due != NEVER and not session.rows("conditions_any"):
             self.files_due = NEVER

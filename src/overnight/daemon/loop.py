@@ -194,7 +194,8 @@ class Loop:
         for name, offered in sight.offers.items():
             devices.note(session, name, offered)
         consequences.follow(session, settled.ended)
-        if now >= self.due.survey:
+        surveyed = now >= self.due.survey
+        if surveyed:
             consequences.survey(session)
             self.stalls.look(session, now)
             self.due.survey = now + SURVEY_SECONDS
@@ -202,7 +203,7 @@ class Loop:
             consequences.wake_due(session)
         self.looks.take_in_rooms(session, sight.seen, now)
         claimed = place_runs(session, self.world)
-        self.looks.plan(session, now, changed=steered or bool(settled.ended))
+        self.looks.plan(session, now, ended=bool(settled.ended), steered=steered or surveyed)
         self._next_wake = session.value("runs_next_due") or float("inf")
         return settled, claimed
 

@@ -16,7 +16,7 @@ from overnight.planner.fit import FreeDevice, takes_nothing
 from overnight.planner.place import CampaignView, Head, Lane, Placement, Snapshot, place
 from overnight.service import consequences
 from overnight.service.lanes import lane_of
-from overnight.store import campaigns, rows, runs
+from overnight.store import campaigns, marks, rows, runs
 from overnight.store.base import Session
 
 FRESH_SECONDS = 60.0
@@ -63,12 +63,13 @@ def well_devices(session: Session, target: str) -> tuple[FreeDevice, ...]:
 def lanes(session: Session, sweeps: Sequence[Sweep], free: Sequence[FreeDevice]) -> tuple[Lane, ...]:
     """Every one of these sweeps that has queued runs, with as many of them as could find a place."""
     views: dict[str, CampaignView] = {}
+    held = marks.holds(session)
     models = sorted({device.name for device in free if device.kind == "gpu"})
     found = []
     for sweep in sweeps:
         heads = _heads(session, sweep, free, models)
         if heads:
-            found.append(lane_of(session, sweep, heads, views))
+            found.append(lane_of(session, sweep, heads, views, held))
     return tuple(found)
 
 

@@ -60,8 +60,9 @@ def _room(world: World, target: str, path: str, seen: dict[tuple[str, str], Room
 
 def take_in(session: Session, seen: Look) -> bool:
     """Put and take away holds; returns whether something is held."""
-    held = {subject for subject, (code, _) in marks.holds(session).items() if code == CODE}
-    others = marks.holds(session).keys() - held
+    holds = marks.holds(session)
+    held = {subject for subject, (code, _) in holds.items() if code == CODE}
+    others = holds.keys() - held
     for subject in held - seen.rooms.keys():
         marks.release(session, subject)
     low: dict[str, Room] = {}

@@ -154,9 +154,9 @@ def _end(session: Session, attempt: Attempt, fact: Fact, transition: str, outcom
     done.forget.setdefault(attempt.target, []).append(attempt.id)
     if any(_is_gpu(device) for device in attempt.devices):
         done.gpus = True
+        families.learn(session, attempt, outcome.reason)
     else:
         runs.release_leases(session, attempt)
-    families.learn(session, attempt, outcome.reason)
     done.ended += judge(session, attempt, outcome, _seconds(attempt, known), fact.evidence.metrics)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from overnight.domain.nouns import Campaign, Device, Sweep
 from overnight.domain.states import LIVE_RUN
@@ -10,10 +10,14 @@ from overnight.planner.place import CampaignView, Head, Lane, bound_of
 from overnight.planner.waves import Wave, unsettled
 from overnight.store import campaigns, rows
 from overnight.store.base import Session
-from overnight.store.marks import holds
+
+Holds = Mapping[str, tuple[str, str]]
+"""What `marks.holds` says: subject -> (code, detail). Read once for all sweeps of a pass."""
 
 
-def lane_of(session: Session, sweep: Sweep, heads: tuple[Head, ...], views: dict[str, CampaignView]) -> Lane:
+def lane_of(
+    session: Session, sweep: Sweep, heads: tuple[Head, ...], views: dict[str, CampaignView], held: Holds
+) -> Lane:
     """One sweep as the planner sees it; `views` keeps campaigns that were looked at before."""
     campaign_id = sweep.campaign_id
     if campaign_id and campaign_id not in views:
@@ -30,13 +34,12 @@ def lane_of(session: Session, sweep: Sweep, heads: tuple[Head, ...], views: dict
         live=sum(counts.get(state, 0) for state in LIVE_RUN),
         parallel=parallel,
         heads=heads,
-        hold=hold_of(session, sweep),
+        hold=hold_of(session, sweep, held),
     )
 
 
-def hold_of(session: Session, sweep: Sweep) -> str | None:
+def hold_of(session: Session, sweep: Sweep, held: Holds) -> str | None:
     """Why nothing new of a sweep may start now: something holds it, or its target, or its barrier is shut."""
-    held = holds(session)
     found = held.get(sweep.id) or held.get(sweep.settings.target)
     return found[1] if found else barrier_of(session, sweep)
 

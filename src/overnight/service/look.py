@@ -14,7 +14,7 @@ from overnight.service.context import Context
 from overnight.service.lanes import lane_of
 from overnight.service.requests import EventRange, LogRange, Nothing, One, Page, RunPage
 from overnight.service.views import View
-from overnight.store import campaigns, references, rows, runs
+from overnight.store import campaigns, marks, references, rows, runs
 from overnight.store.base import Session
 
 NEWEST = 2**62
@@ -249,7 +249,7 @@ def situation_of(session: Session, run: Run) -> Situation:
     return Situation(
         run=run,
         sweep=sweep,
-        lane=lane_of(session, sweep, (head,), {}),
+        lane=lane_of(session, sweep, (head,), {}, marks.holds(session)),
         attempt=made[-1] if made else None,
         unmet=unmet,
         devices=[rows.device(row) for row in session.rows("devices_all")],
