@@ -19,7 +19,6 @@ FROM_OUTSIDE = frozenset({1, 2, 3, 9, 10, 12, 15})
 """SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGUSR1, SIGUSR2, SIGTERM: somebody sends them; others a program earns itself."""
 SHELL_SIGNAL = 128
 """A shell exits with this number plus that of the signal that ended its command."""
-
 TEXTS = (
     Reason.HARDWARE,
     Reason.DISK_FULL,
@@ -50,15 +49,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the files of an ended attempt say. Everything but `missing` only after a failed exit."""
+    """What the files of an ended attempt say: missing outputs after exit 0, the rest after a failed exit."""
 
     missing: Sequence[str] = ()
-    """Declared outputs that are not there, fresh and whole."""
     clues: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Reason -> the line of the log that convinces of it."""
     signature: str | None = None
     environment: str | None = None
-    """Why its environment could not be activated."""
+    """Why it could not be activated."""
     rooms_full: bool = False
     """Whether no bytes or no inodes are left where it writes."""
 
