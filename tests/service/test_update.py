@@ -205,21 +205,49 @@ def test_a_run_that_a_person_cancelled_stays_cancelled(desk: Desk, file: File) -
     assert desk.states(campaign)["t_2"] == "cancelled"
 
 
-def test_a_run_that_moves_to_another_phase_is_cancelled_there_and_new_here(desk: Desk, file: File) -> None:
+def test_a_run_that_moves_to_another_phase_is_the_same_run(desk: Desk, file: File) -> None:
     campaign = file.submit(file.text("1, 2", more=STUDENTS.replace("384, 512", "1, 2")))
+    before = desk.runs(campaign)["t_2"]
     moved = """  late:
     grid: {N: [2]}
     name: t_${N}
     command: echo teach ${N}
 """ + STUDENTS.replace("384, 512", "2").replace("teachers", "late")
     answer = file.update(file.text("1", more=moved))
-    assert numbers(answer) == (1, 1, 2, 1)
+    assert numbers(answer) == (0, 1, 1, 2)
+    desk.check()
     now = desk.runs(campaign)
-    assert now["t_2"].state == "queued"
+    assert (now["t_2"].id, now["t_2"].state) == (before.id, "queued")
     assert desk.ask("show", id=now["t_2"].sweep_id)["name"] == "late"
     assert desk.states(campaign)["s_2"] == "waiting"
     desk.carry_out(now["t_2"])
     assert desk.states(campaign)["s_2"] == "queued"
+
+
+def test_a_phase_that_gets_another_name_leaves_nothing_behind(desk: Desk, file: File) -> None:
+    campaign = file.submit(file.text("1", more=REPORT))
+    renamed = file.text("1", more=REPORT).replace("teachers", "tutors")
+    assert numbers(file.update(renamed)) == (0, 2, 0, 0)
+    shown = desk.ask("queue", id="study")["queue"]
+    assert [(it["name"], it["depends_on"]) for it in shown["phases"]] == [("report", ["tutors"]), ("tutors", [])]
+    desk.carry_out(desk.runs(campaign)["t_1"])
+    desk.carry_out(desk.runs(campaign)["report"])
+    assert desk.ask("show", id="study")["state"] == "succeeded"
+
+
+def test_who_needs_a_phase_as_a_whole_waits_for_what_moves_into_it(desk: Desk, file: File) -> None:
+    late = """  late:
+    grid: {N: [2]}
+    name: t_${N}
+    command: echo teach ${N}
+"""
+    campaign = file.submit(file.text("1", more=REPORT + late))
+    desk.carry_out(desk.runs(campaign)["t_1"])
+    assert desk.states(campaign)["report"] == "queued"
+    file.update(file.text("1, 2", more=REPORT))
+    assert desk.states(campaign)["report"] == "waiting"
+    desk.carry_out(desk.runs(campaign)["t_2"])
+    assert desk.states(campaign)["report"] == "queued"
 
 
 def test_needs_that_are_added_late_do_not_condemn_what_had_started(desk: Desk, file: File) -> None:

@@ -36,7 +36,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Names of runs. One that moved to another sweep is removed and added."""
+    """Names of runs."""
 
     added: tuple[str, ...]
     replaced: tuple[str, ...]
@@ -49,12 +49,11 @@ class Changes:
 def changes_of(known: Mapping[str, Known], wanted: Mapping[str, Said]) -> Changes:
     """Compare what the campaign has with what its file says now, both by name."""
     pending = {name for name, run in known.items() if run.state in PENDING}
-    moved = {name for name in pending & wanted.keys() if known[name].said.sweep != wanted[name].sweep}
-    removed = moved | (pending - wanted.keys())
-    added = moved | (wanted.keys() - known.keys())
-    stays = {name for name in wanted if name not in added}
-    same = {name for name in stays if _is_same(known[name], wanted[name], moved, name in pending)}
-    replaced = {name for name in stays & pending if name not in same}
+    added = wanted.keys() - known.keys()
+    removed = pending - wanted.keys()
+    stays = known.keys() & wanted.keys()
+    same = {name for name in stays if _is_same(known[name], wanted[name], name in pending)}
+    replaced = (stays & pending) - same
     told = removed | same | replaced
     return Changes(
         added=tuple(name for name in wanted if name in added),
@@ -65,8 +64,8 @@ def changes_of(known: Mapping[str, Known], wanted: Mapping[str, Said]) -> Change
     )
 
 
-def _is_same(run: Known, said: Said, moved: set[str], pending: bool) -> bool:
+def _is_same(run: Known, said: Said, pending: bool) -> bool:
     """For a run that runs or has ended, only what it executes counts: what it had to wait for is past."""
     if pending:
-        return run.said == said and not said.needs & moved
+        return run.said == said
     return (run.said.config, run.said.workdir) == (said.config, said.workdir)

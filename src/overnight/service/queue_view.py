@@ -143,10 +143,11 @@ def _first_reason(session: Session, sweep: Sweep) -> str:
 
 
 def _by_phase(jobs: Sequence[Job], scene: Scene) -> dict[str, list[Job]]:
+    """Phases in the order of their sweeps; one that all jobs have left is none any more."""
     found: dict[str, list[Job]] = {sweep.phase: [] for sweep in scene.sweeps.values()}
     for job in jobs:
         found[scene.sweeps[job.sweep_id].phase].append(job)
-    return found
+    return {phase: its for phase, its in found.items() if its}
 
 
 def _phases(session: Session, campaign: Campaign, by_phase: Mapping[str, Sequence[Job]], scene: Scene) -> list[View]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from overnight.domain.nouns import Campaign
@@ -148,9 +148,8 @@ def _add(session: Session, edit: Edit, changes: Changes, rng: random.Random) -> 
     for sweep, cells in _by_sweep(edit, changes.added):
         mine = {cell.name: edit.ids[cell.name] for cell in cells}
         campaigns.insert_cells(session, edit.campaign.id, edit.sweeps[sweep.name], replace(sweep, cells=cells), mine)
+        _receive(session, edit.sweeps[sweep.name], list(mine.values()))
     _need(session, edit, changes.added)
-    recall_after(session, [edit.sweeps[edit.cells[name][0].name] for name in changes.added])
-    consequences.reopen(session, [edit.ids[name] for name in changes.added])
 
 
 def _by_sweep(edit: Edit, names: Iterable[str]) -> list[tuple[SweepPlan, tuple[CellPlan, ...]]]:
@@ -169,12 +168,25 @@ def _need(session: Session, edit: Edit, names: Iterable[str]) -> None:
 
 def _replace(session: Session, edit: Edit, changes: Changes) -> None:
     for sweep, cells in _by_sweep(edit, changes.replaced):
-        changed = [Replacement(edit.ids[it.name], edit.known[it.name].said.config, it) for it in cells]
+        changed = [_replacement(edit, sweep, cell) for cell in cells]
         updates.replace_runs(session, edit.sweeps[sweep.name], sweep, changed)
+        _receive(session, edit.sweeps[sweep.name], [it.run_id for it in changed if it.moves])
         waiting = [it.run_id for it in changed if _waits_anew(edit.known[it.cell.name].state, sweep, it.cell)]
         recalled = move_runs(session, waiting, "recall", subject=edit.sweeps[sweep.name])
         consequences.reopen(session, recalled)
     _need(session, edit, changes.replaced)
+
+
+def _replacement(edit: Edit, sweep: SweepPlan, cell: CellPlan) -> Replacement:
+    known = edit.known[cell.name]
+    return Replacement(known.id, known.said.config, cell, moves=known.said.sweep != sweep.name)
+
+
+def _receive(session: Session, sweep_id: str, ids: Sequence[str]) -> None:
+    """There is more to do in a sweep: it goes on, and who needs it as a whole waits."""
+    if ids:
+        recall_after(session, [sweep_id])
+        consequences.reopen(session, ids)
 
 
 def _waits_anew(state: str, sweep: SweepPlan, cell: CellPlan) -> bool:

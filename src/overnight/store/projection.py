@@ -194,7 +194,8 @@ class Projection:
         run.removed = removed
 
     def _update(self, event: Event) -> None:
-        """A pending run gets another configuration: its attempts are counted anew, as after a retry."""
+        """A pending run gets another configuration, and maybe another sweep: its attempts are counted anew, as after a
+        retry."""
         run = self.runs.get(event.subject)
         if run is None:
             self._unknown("run", event.subject)
@@ -202,6 +203,9 @@ class Projection:
         if run.state not in RUN.arrow("cancel").sources or event.actor == "system":
             self._say("I7", event.subject, f"was changed while {run.state} by {event.actor}")
         run.spent = run.interruptions = 0
+        self.tallies[run.sweep][run.state] -= 1
+        run.sweep = event.payload.get("sweep", run.sweep)
+        self.tallies[run.sweep][run.state] += 1
 
     def _count(self, run_id: str, run: RunLife, transition: str) -> None:
         """Keep the counters that I13 and I15 are about."""

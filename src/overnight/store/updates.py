@@ -21,6 +21,8 @@ class Replacement:
     before: str
     """Its configuration until now, as text."""
     cell: CellPlan
+    moves: bool = False
+    """Whether it comes from another sweep."""
 
 
 def update_campaign(
@@ -84,15 +86,27 @@ def _now(session: Session) -> int:
 
 
 def replace_runs(session: Session, sweep_id: str, plan: SweepPlan, changed: Sequence[Replacement]) -> None:
-    """Give pending runs of a sweep other configurations, conditions and outputs; their failures are forgotten."""
+    """Give pending runs of a sweep, or that it gets from others, other configurations, conditions and outputs; their
+    failures are forgotten."""
     made = [(it.run_id, it.before, campaigns.config_of(it.cell)) for it in changed]
+    moved = {it.run_id for it in changed if it.moves}
     for run_id, before, config in made:
-        session.record("run.update", run_id, before=_digest(before), digest=_digest(config))
+        entered = {"sweep": sweep_id} if run_id in moved else {}
+        session.record("run.update", run_id, before=_digest(before), digest=_digest(config), **entered)
+    for run_id in sorted(moved):
+        _move(session, run_id, sweep_id)
     session.many("run_replaced", [{"id": run_id, "config": config} for run_id, _, config in made])
     for query in ("conditions_drop", "outputs_drop"):
         session.many(query, [{"run_id": run_id} for run_id, *_ in made])
     ids = {it.cell.name: it.run_id for it in changed}
     campaigns.insert_conditions(session, sweep_id, replace(plan, cells=tuple(it.cell for it in changed)), ids)
+
+
+def _move(session: Session, run_id: str, sweep_id: str) -> None:
+    state, left = session.rows("run_standing", id=run_id)[0][:2]
+    session.rows("run_sweep_put", id=run_id, sweep_id=sweep_id)
+    session.rows("tally_add", sweep_id=left, state=state, change=-1)
+    session.rows("tally_add", sweep_id=sweep_id, state=state, change=1)
 
 
 def _digest(config: str) -> str:

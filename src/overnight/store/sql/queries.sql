@@ -715,6 +715,10 @@ DELETE FROM outputs WHERE run_id = :run_id;
 UPDATE runs SET config = :config, reason = NULL, detail = NULL, failures = 0, interruptions = 0, not_before = NULL,
   rung = 0, hint = NULL WHERE id = :id;
 
+-- name: run_sweep_put
+-- A pending run belongs to another sweep from now on.
+UPDATE runs SET sweep_id = :sweep_id WHERE id = :id;
+
 -- name: runs_known
 -- Runs of a campaign that its file has, for all that is known; of equal names the newest comes last.
 SELECT id, name, sweep_id, state, config FROM runs
