@@ -10,5 +10,5 @@ from overnight.service.views import View
 
 
 def convert(context: Context, request: CampaignFile) -> View:  # noqa: ARG001
-    """The same campaign as the text of a native file; nothing changes. Raises InvalidFile, or Refused where none can."""
+    """The same campaign as the text of a native file; nothing changes. InvalidFile, or Refused where none can be."""
     return {"file": native_text(load(request.file, request.path, request.directory))}
