@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from fnmatch import translate
-from itertools import product
+from itertools import combinations, product
 
 import pytest
 from hypothesis import given, settings
@@ -110,6 +110,28 @@ def test_patterns_whose_ends_tell_nothing_are_refused_and_not_compared_for_ever(
     with pytest.raises(InvalidFile) as refusal:
         load(text, "f", "/base")
     assert "too many outputs with patterns" in refusal.value.problems[0].message
+
+
+def test_patterns_that_differ_at_either_end_are_accepted_in_one_file() -> None:
+    values = list(range(3000))
+    sweeps = "".join(
+        f"  {name}: {{grid: {{x: {values}}}, command: 'true', outputs: ['{output}']}}\n"
+        for name, output in (("a", "a/${x}/*.pt"), ("b", "b/*_${x}.json"))
+    )
+    assert load(f"campaign: c\nsweeps:\n{sweeps}", "f", "/base").cells == 6_000
+
+
+@given(st.lists(st.text(alphabet="ab*", min_size=1, max_size=4).filter(lambda it: "**" not in it), max_size=8))
+@settings(max_examples=200, deadline=None)
+def test_exactly_the_pairs_that_meet_are_refused(outputs: list[str]) -> None:
+    sweeps = "".join(f"  s{n}: {{command: x, outputs: ['o{it}e']}}\n" for n, it in enumerate(outputs))
+    meet_somewhere = any(one == other or meeting(one, other) for one, other in combinations(outputs, 2))
+    try:
+        load(f"campaign: c\nsweeps:\n{sweeps or '  s: {command: x}'}", "f", "/base")
+    except InvalidFile:
+        assert meet_somewhere
+    else:
+        assert not meet_somewhere
 
 
 def test_outputs_of_one_cell_may_meet() -> None:

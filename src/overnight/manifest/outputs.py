@@ -6,8 +6,10 @@ Two outputs collide when they are equal paths, when a pattern matches a path, or
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice, takewhile
 
 from overnight.domain.plan import CellPlan
 from overnight.manifest.cells import Placed
@@ -15,10 +17,8 @@ from overnight.manifest.findings import Findings, listing, quoted
 from overnight.manifest.patterns import Pattern, meet
 from overnight.manifest.variables import SourceText
 
-MAX_COMPARISONS = 300_000
-"""Most work that is put into comparing patterns, in pairs whose ends are looked at."""
-COST_OF_MEETING = 20
-"""What comparing one pair character by character costs, in such pairs."""
+MAX_COMPARISONS = 20_000
+"""Most pairs of patterns that are compared character by character."""
 ENOUGH = 100
 """Collisions after which no more are looked for."""
 MAX_GROUPS = 5
@@ -127,50 +127,53 @@ def _report(groups: Iterable[Sequence[Output]], findings: Findings) -> None:
 def _check_patterns(
     patterns: Sequence[tuple[Pattern, Output]], writers: Mapping[str, Mapping[int, Output]], findings: Findings
 ) -> None:
-    """Compare patterns by their literal beginnings or, where these tell too little apart, by their literal ends."""
-    groups = _meeting(patterns, writers, lambda pattern: pattern.start)
-    if groups is None:
-        groups = _meeting(patterns, writers, lambda pattern: pattern.end[::-1])
-    if groups is None:
-        source = next(output.source for pattern, output in patterns if pattern.wild)
-        message = "too many outputs with patterns to compare: let each begin with what tells the cells apart"
-        findings.add(source.place, source.line, message)
-    _report(groups or (), findings)
-
-
-def _meeting(
-    patterns: Sequence[tuple[Pattern, Output]],
-    writers: Mapping[str, Mapping[int, Output]],
-    edge: Callable[[Pattern], str],
-) -> list[Sequence[Output]] | None:
-    """Pairs that can be the same file; None when too many would have to be compared.
-
-    Two can only match one path when the literal edge of one begins with that of the other. In sorted order these are
-    exactly the edges still open above the current one.
-    """
-    above: list[tuple[str, list[tuple[Pattern, Output]]]] = []
-    compared = 0
+    """Compare the patterns whose literal beginnings and ends allow that they match one path."""
     groups: list[Sequence[Output]] = []
-    for pattern, output in sorted(patterns, key=lambda item: edge(item[0])):
-        own = edge(pattern)
-        while above and not own.startswith(above[-1][0]):
+    above: list[tuple[str, _Alike]] = []
+    compared = 0
+    for pattern, output in sorted(patterns, key=lambda item: item[0].start):
+        while above and not pattern.start.startswith(above[-1][0]):
             above.pop()
-        compared += sum(len(level) for _, level in above)
-        for other, others in (item for _, level in above for item in level):
-            if not (pattern.wild or other.wild) or not pattern.edges_like(other):
-                continue
-            compared += COST_OF_MEETING
+        for other, others in (item for _, alike in above for item in alike.with_end_like(pattern)):
+            compared += 1
             if _two_cells(writers[others.path], writers[output.path]) and meet(pattern, other):
                 groups.append((others, output))
-        if len(groups) > ENOUGH:
-            return groups
-        if compared > MAX_COMPARISONS:
-            return None
-        if above and above[-1][0] == own:
-            above[-1][1].append((pattern, output))
-        else:
-            above.append((own, [(pattern, output)]))
-    return groups
+        if compared > MAX_COMPARISONS and not groups:
+            message = "too many outputs with patterns to compare: begin or end each with what tells the cells apart"
+            findings.add(output.source.place, output.source.line, message)
+        if compared > MAX_COMPARISONS or len(groups) > ENOUGH:
+            break
+        if not above or above[-1][0] != pattern.start:
+            above.append((pattern.start, _Alike()))
+        above[-1][1].add(pattern, output)
+    _report(groups, findings)
+
+
+class _Alike:
+    """Patterns and paths that begin alike, found by their literal ends."""
+
+    def __init__(self) -> None:
+        self._by_end: dict[str, list[tuple[Pattern, Output]]] = {}
+        self._ends: list[str] = []
+        """Ends, read backwards, in order."""
+        self._lengths: set[int] = set()
+
+    def add(self, pattern: Pattern, output: Output) -> None:
+        """One more."""
+        end = pattern.end[::-1]
+        if end not in self._by_end:
+            insort(self._ends, end)
+            self._lengths.add(len(end))
+        self._by_end.setdefault(end, []).append((pattern, output))
+
+    def with_end_like(self, pattern: Pattern) -> Iterator[tuple[Pattern, Output]]:
+        """Those whose end is an end of this one's, or the other way round; two paths are never among them."""
+        wanted = pattern.end[::-1]
+        first = bisect_left(self._ends, wanted)
+        longer = takewhile(lambda end: end.startswith(wanted), islice(self._ends, first, None))
+        shorter = (wanted[:length] for length in self._lengths if length < len(wanted))
+        for end in chain(shorter, longer):
+            yield from (item for item in self._by_end.get(end, ()) if pattern.wild or item[0].wild)
 
 
 def _two_cells(one: Mapping[int, Output], other: Mapping[int, Output]) -> bool:
