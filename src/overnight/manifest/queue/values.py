@@ -151,6 +151,10 @@ def read_arguments(entry: Entry | None, place: str, findings: Findings) -> tuple
         here = inside(place, item.key)
         if not item.key or "\0" in item.key:
             findings.add(here, item.line, f"{quoted(item.key)} is no name of an argument: write a name")
+        elif item.key.startswith("-"):
+            name = item.key.lstrip("-") or "name"
+            message = f"arguments are passed as --NAME: write {quoted(name)} here, or put {quoted(item.key)} into `cmd`"
+            findings.add(here, item.line, message)
         arguments.append(Argument.of(item.key, _argument_value(item.value, here, findings)))
     return tuple(arguments)
 
