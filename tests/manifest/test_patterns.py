@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 
 from overnight.domain.errors import InvalidFile
 from overnight.manifest import load
-from overnight.manifest.patterns import Pattern, meet
+from overnight.manifest.patterns import Index, Pattern, meet
 
 
 def meeting(one: str, other: str) -> bool:
     left, right = Pattern.of(one), Pattern.of(other)
     both = meet(left, right)
     assert both == meet(right, left)
-    assert left.edges_like(right) or not both
+    index: Index[str] = Index()
+    index.add(left, one)
+    assert [thing for _, thing in index.like(right)] == [one] or not both
     return both
 
 

@@ -6,15 +6,13 @@ Two outputs collide when they are equal paths, when a pattern matches a path, or
 from __future__ import annotations
 
 import posixpath
-from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice, takewhile
 
 from overnight.domain.plan import CellPlan
 from overnight.manifest.cells import Placed
 from overnight.manifest.findings import Findings, listing, quoted
-from overnight.manifest.patterns import Pattern, meet
+from overnight.manifest.patterns import Index, Pattern, meet
 from overnight.manifest.variables import SourceText
 
 MAX_COMPARISONS = 20_000
@@ -129,12 +127,10 @@ def _check_patterns(
 ) -> None:
     """Compare the patterns whose literal beginnings and ends allow that they match one path."""
     groups: list[Sequence[Output]] = []
-    above: list[tuple[str, _Alike]] = []
+    index: Index[Output] = Index()
     compared = 0
-    for pattern, output in sorted(patterns, key=lambda item: item[0].start):
-        while above and not pattern.start.startswith(above[-1][0]):
-            above.pop()
-        for other, others in (item for _, alike in above for item in alike.with_end_like(pattern)):
+    for pattern, output in patterns:
+        for other, others in index.like(pattern):
             compared += 1
             if _two_cells(writers[others.path], writers[output.path]) and meet(pattern, other):
                 groups.append((others, output))
@@ -143,37 +139,8 @@ def _check_patterns(
             findings.add(output.source.place, output.source.line, message)
         if compared > MAX_COMPARISONS or len(groups) > ENOUGH:
             break
-        if not above or above[-1][0] != pattern.start:
-            above.append((pattern.start, _Alike()))
-        above[-1][1].add(pattern, output)
+        index.add(pattern, output)
     _report(groups, findings)
-
-
-class _Alike:
-    """Patterns and paths that begin alike, found by their literal ends."""
-
-    def __init__(self) -> None:
-        self._by_end: dict[str, list[tuple[Pattern, Output]]] = {}
-        self._ends: list[str] = []
-        """Ends, read backwards, in order."""
-        self._lengths: set[int] = set()
-
-    def add(self, pattern: Pattern, output: Output) -> None:
-        """One more."""
-        end = pattern.end[::-1]
-        if end not in self._by_end:
-            insort(self._ends, end)
-            self._lengths.add(len(end))
-        self._by_end.setdefault(end, []).append((pattern, output))
-
-    def with_end_like(self, pattern: Pattern) -> Iterator[tuple[Pattern, Output]]:
-        """Those whose end is an end of this one's, or the other way round; two paths are never among them."""
-        wanted = pattern.end[::-1]
-        first = bisect_left(self._ends, wanted)
-        longer = takewhile(lambda end: end.startswith(wanted), islice(self._ends, first, None))
-        shorter = (wanted[:length] for length in self._lengths if length < len(wanted))
-        for end in chain(shorter, longer):
-            yield from (item for item in self._by_end.get(end, ()) if pattern.wild or item[0].wild)
 
 
 def _two_cells(one: Mapping[int, Output], other: Mapping[int, Output]) -> bool:

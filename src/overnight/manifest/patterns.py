@@ -6,8 +6,14 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain, islice, takewhile
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 WILD = "*?["
 _TOKEN = re.compile(r"\*\*|\*|\?|\[[!^]?\]?[^\]]*\]|.", re.DOTALL)
@@ -35,10 +41,49 @@ class Pattern:
         """Whether it is a pattern and not a path."""
         return len(self.start) < len(self.text)
 
-    def edges_like(self, other: Pattern) -> bool:
-        """Whether the literal beginnings and ends allow that both match one path."""
-        starts = self.start.startswith(other.start) or other.start.startswith(self.start)
-        return starts and (self.end.endswith(other.end) or other.end.endswith(self.end))
+
+class _Beginnings(Generic[T]):
+    """Things found by a text that begins as theirs does, as far as both go."""
+
+    def __init__(self) -> None:
+        self._things: dict[str, T] = {}
+        self._texts: list[str] = []
+        """In order."""
+        self._lengths: set[int] = set()
+
+    def at(self, text: str, new: Callable[[], T]) -> T:
+        """The thing of exactly this text; made when there is none."""
+        if text not in self._things:
+            insort(self._texts, text)
+            self._lengths.add(len(text))
+            self._things[text] = new()
+        return self._things[text]
+
+    def like(self, text: str) -> Iterator[T]:
+        """Those whose text begins with this one, and those with whose text this one begins."""
+        shorter = (text[:length] for length in self._lengths if length < len(text))
+        first = bisect_left(self._texts, text)
+        longer = takewhile(lambda known: known.startswith(text), islice(self._texts, first, None))
+        return (self._things[known] for known in chain(shorter, longer) if known in self._things)
+
+
+class Index(Generic[T]):
+    """Things found by patterns that could match what theirs do, judged by the literal ends."""
+
+    def __init__(self) -> None:
+        self._starts: _Beginnings[_Beginnings[list[tuple[Pattern, T]]]] = _Beginnings()
+
+    def add(self, pattern: Pattern, thing: T) -> None:
+        """One more."""
+        ends: _Beginnings[list[tuple[Pattern, T]]] = self._starts.at(pattern.start, _Beginnings)
+        ends.at(pattern.end[::-1], list).append((pattern, thing))
+
+    def like(self, pattern: Pattern) -> Iterator[tuple[Pattern, T]]:
+        """Patterns whose literal beginnings and ends allow that they match what this one does, with their things; two
+        different paths never do."""
+        for ends in self._starts.like(pattern.start):
+            for found in ends.like(pattern.end[::-1]):
+                yield from (item for item in found if pattern.wild or item[0].wild or pattern.text == item[0].text)
 
 
 def meet(one: Pattern, other: Pattern) -> bool:

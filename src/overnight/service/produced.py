@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import posixpath
-from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from overnight.domain.plan import CampaignPlan, SweepPlan
-from overnight.manifest.patterns import Pattern, meet
+from overnight.manifest.patterns import Index, Pattern, meet
 
 
-@dataclass(frozen=True, slots=True)
 class Products:
-    """The outputs of some sweeps: paths, sorted, and patterns."""
+    """The outputs of some sweeps: paths and patterns."""
 
-    paths: tuple[str, ...]
-    patterns: tuple[Pattern, ...]
+    def __init__(self, outputs: Iterable[str]) -> None:
+        self._index: Index[None] = Index()
+        for output in dict.fromkeys(outputs):
+            self._index.add(Pattern.of(output), None)
 
     def has(self, path: str) -> bool:
         """Whether one of them is, or may be, what a path or pattern names."""
         wanted = Pattern.of(path)
-        begin = bisect_left(self.paths, wanted.start)
-        for known in self.paths[begin:]:
-            if not known.startswith(wanted.start):
-                break
-            if known == path or (wanted.wild and meet(Pattern.of(known), wanted)):
-                return True
-        return any(known.edges_like(wanted) and meet(known, wanted) for known in self.patterns)
+        return any(known.text == path or meet(known, wanted) for known, _ in self._index.like(wanted))
 
 
 def products_for(plan: CampaignPlan) -> dict[str, Products]:
@@ -55,10 +48,7 @@ def _ancestors(name: str, needs: dict[str, set[str]]) -> list[str]:
 
 
 def _products(sweeps: Iterable[SweepPlan]) -> Products:
-    outputs = {absolute(sweep, output) for sweep in sweeps for cell in sweep.cells for output in cell.outputs}
-    patterns = [Pattern.of(output) for output in sorted(outputs)]
-    paths = tuple(it.text for it in patterns if not it.wild)
-    return Products(paths, tuple(it for it in patterns if it.wild))
+    return Products(absolute(sweep, output) for sweep in sweeps for cell in sweep.cells for output in cell.outputs)
 
 
 def absolute(sweep: SweepPlan, path: str) -> str:
