@@ -10,6 +10,8 @@ import pytest
 from overnight.domain.errors import Conflict, InvalidFile, NotFound
 from overnight.domain.reasons import Reason
 from overnight.store import rows
+from overnight.store.base import SYSTEM
+from overnight.store.moves import move_runs
 from tests.service.desk import Desk
 
 BASE = """
@@ -355,3 +357,15 @@ def test_thousands_of_waiting_runs_are_changed_at_once(desk: Desk, file: File) -
     assert numbers(answer) == (0, 4_500, 0, 1)
     states = list(desk.states(campaign).values())
     assert states.count("queued") == 4_500
+
+
+def test_a_run_that_was_asked_to_run_again_is_not_skipped_after_an_edit(desk: Desk, file: File) -> None:
+    """Found by seed 7072 of the simulator: what lies there may be its own."""
+    skipping = "    outputs: ['t_${N}.pt']\n    skip_if_done: true\n"
+    campaign = file.submit(file.text("1", more=skipping))
+    run = desk.runs(campaign)["t_1"].id
+    look = "SELECT skip FROM conditions WHERE run_id = :run"
+    desk.store.write(SYSTEM, lambda session: move_runs(session, [run], "skip", subject=run))
+    desk.ask("retry", id=run, again=True)
+    assert numbers(file.update(file.text("1", teach="--fast", more=skipping))) == (0, 1, 0, 0)
+    assert desk.store.read(lambda session: session.connection.execute(look, {"run": run})) == [(-1,)]

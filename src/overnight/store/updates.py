@@ -96,10 +96,12 @@ def replace_runs(session: Session, sweep_id: str, plan: SweepPlan, changed: Sequ
     for run_id in sorted(moved):
         _move(session, run_id, sweep_id)
     session.many("run_replaced", [{"id": run_id, "config": config} for run_id, _, config in made])
+    must_run = [{"run_id": run_id} for run_id, *_ in made if session.rows("run_must_run", run_id=run_id)]
     for query in ("conditions_drop", "outputs_drop"):
         session.many(query, [{"run_id": run_id} for run_id, *_ in made])
     ids = {it.cell.name: it.run_id for it in changed}
     campaigns.insert_conditions(session, sweep_id, replace(plan, cells=tuple(it.cell for it in changed)), ids)
+    session.many("conditions_retry", must_run)
 
 
 def _move(session: Session, run_id: str, sweep_id: str) -> None:

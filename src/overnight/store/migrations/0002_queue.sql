@@ -16,7 +16,7 @@ DROP INDEX leases_held;
 CREATE UNIQUE INDEX leases_held ON leases (device_id, part) WHERE state = 'held';
 
 -- Paths that a run needs before it starts, and whether outputs that are there already make it superfluous.
--- While met is 0 its run waits.
+-- While met is 0 its run waits. skip: 1 = outputs that are there suffice, -1 = not any more, for it was tried again.
 CREATE TABLE conditions (
   run_id TEXT PRIMARY KEY REFERENCES runs (id),
   sweep_id TEXT NOT NULL REFERENCES sweeps (id),
@@ -85,3 +85,15 @@ CREATE TABLE alerts (
 CREATE UNIQUE INDEX alerts_once ON alerts (kind, subject);
 CREATE INDEX alerts_due ON alerts (next_at) WHERE next_at IS NOT NULL;
 CREATE INDEX alerts_campaign ON alerts (campaign_id, seq);
+
+-- What it takes to change a campaign that is under way.
+
+-- The event after which a need holds: what was started before is not judged by it. 0 = since submission.
+ALTER TABLE run_needs ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sweep_needs ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+-- The most attempts that any version of the settings allowed; NULL = they were never changed.
+ALTER TABLE sweeps ADD COLUMN most_attempts INTEGER;
+-- The settings that an attempt was started with, kept when those of its sweep are changed meanwhile.
+ALTER TABLE attempts ADD COLUMN settings TEXT;
+-- Cancelled because the campaign's file has them no more: they do not count for what needs their sweep as a whole.
+CREATE INDEX runs_removed ON runs (sweep_id) WHERE reason = 'removed';

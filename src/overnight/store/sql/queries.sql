@@ -527,8 +527,9 @@ WHERE c.sweep_id = :sweep_id AND c.met = 0 AND c.idle_since IS NULL AND r.id = c
     WHERE n.run_id = r.id AND d.state <> 'succeeded') LIMIT 1;
 
 -- name: conditions_retry
--- A run that is tried again is not made superfluous by what it wrote itself; what it requires is looked at again.
-UPDATE conditions SET skip = 0, idle_since = NULL, met = CASE requires WHEN '[]' THEN 1 ELSE 0 END
+-- A run that is tried again is not made superfluous by what it wrote itself, for ever (-1); what it requires is looked
+-- at again.
+UPDATE conditions SET skip = -1, idle_since = NULL, met = CASE requires WHEN '[]' THEN 1 ELSE 0 END
 WHERE run_id = :run_id;
 
 -- name: conditions_again
@@ -760,3 +761,8 @@ UPDATE alerts SET sent_at = at, next_at = NULL WHERE seq = :seq;
 -- name: attempt_ordered
 -- Why its end was ordered, until its end says more.
 UPDATE attempts SET detail = :detail WHERE id = :id AND fence = :fence;
+
+-- name: run_must_run
+-- Whether outputs that are there already may be a run's own: it has made attempts, or was asked to run again.
+SELECT 1 FROM runs r LEFT JOIN conditions c ON c.run_id = r.id
+WHERE r.id = :run_id AND (r.attempts > 0 OR c.skip = -1);
