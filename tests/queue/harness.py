@@ -1,4 +1,8 @@
-"""The commands that a user of the experiment queue types, on manifests that a test writes."""
+"""The commands that a user of the experiment queue types, on manifests that a test writes.
+
+Each kind of look is a real command once. Repeated looks ask the same server over HTTP: a process for each of them would
+take longer than what is looked at.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from overnight.config import load
+from overnight.home import holder_of
+from overnight.surfaces.client import Client
 from tests.surfaces.cli.harness import Home, Result
 
 Job = dict[str, Any]
@@ -20,6 +27,8 @@ class Queue(Home):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.configure("")
+        self._looked: set[str] = set()
+        self._clients: dict[str, Client] = {}
 
     def configure(self, text: str) -> None:
         """Write the home's `config.toml`."""
@@ -49,7 +58,7 @@ class Queue(Home):
 
     def status(self, campaign: str) -> dict[str, Any]:
         """The queue's own view of a campaign."""
-        view = self.run("status", campaign, "--json").json["queue"]
+        view = self._look("queue", ("status", campaign), id=campaign)["queue"]
         assert isinstance(view, dict)
         return view
 
@@ -57,9 +66,38 @@ class Queue(Home):
         """All jobs of a campaign by id."""
         return {job["id"]: job for job in self.status(campaign)["jobs"]}
 
+    def show(self, run_id: str) -> dict[str, Any]:
+        """A run, whole."""
+        return self._look("show", ("show", run_id), id=run_id)
+
     def attempts(self, run_id: str) -> list[dict[str, Any]]:
         """Every attempt of a run."""
-        return list(self.run("show", run_id, "--json").json["attempts_made"])
+        return list(self.show(run_id)["attempts_made"])
+
+    def _look(self, operation: str, command: tuple[str, ...], **fields: str) -> dict[str, Any]:
+        """An answer by the command the first time, and where no server answers; else by the server itself."""
+        server = self._server() if operation in self._looked else None
+        if server is not None:
+            return server.call(operation, **fields)
+        self._looked.add(operation)
+        return self.run(*command, "--json").json
+
+    def _server(self) -> Client | None:
+        """A client of the home's live server; None when there is none."""
+        configuration = load(self.environment())
+        holder = holder_of(configuration)
+        if holder is None or not holder[1]:
+            return None
+        url = holder[1]
+        if url not in self._clients:
+            self._clients[url] = Client(url, configuration.token_file.read_text(encoding="ascii").strip())
+        return self._clients[url]
+
+    def clean(self) -> None:
+        """See `Home.clean`."""
+        for client in self._clients.values():
+            client.close()
+        super().clean()
 
     def starts(self) -> dict[str, tuple[float, float]]:
         """run name -> (first start, last end) of its attempts, straight from the record."""

@@ -88,7 +88,8 @@ def test_a_barrier_waits_for_every_exit_of_the_waves_before(queue: Queue) -> Non
 
 def test_a_barrier_waits_for_what_a_job_left_behind(queue: Queue) -> None:
     """Q24: nothing of the first wave lives when the second one starts."""
-    leave = "sh -c 'trap \"\" TERM HUP; echo $$ > left; while :; do sleep 0.05; done' & while [ ! -s left ]; do sleep 0.02; done"
+    stubborn = "sh -c 'trap \"\" TERM HUP; echo $$ > left; while :; do sleep 0.05; done'"
+    leave = f"{stubborn} & while [ ! -s left ]; do sleep 0.02; done"
     phases = [
         {"name": "one", "jobs": [{"id": "a", "cmd": leave}]},
         {"name": "two", "barrier": "settle", "jobs": [{"id": "b", "cmd": "test ! -d /proc/$(cat left)"}]},

@@ -16,6 +16,8 @@ from typing import Any
 
 DEADLINE = 30.0
 """Seconds after which a condition that a test waits for counts as never coming."""
+LOOK_AGAIN = 0.05
+"""Seconds between two looks at it."""
 
 
 def wait_until(condition: Callable[[], Any], what: str) -> Any:
@@ -26,7 +28,7 @@ def wait_until(condition: Callable[[], Any], what: str) -> Any:
         if value:
             return value
         assert time.monotonic() < end, f"never happened: {what}"
-        time.sleep(0.02)
+        time.sleep(LOOK_AGAIN)
 
 
 @dataclass(frozen=True)
