@@ -159,6 +159,39 @@ def test_every_key_at_the_top_reaches_the_plan(queue: Queue) -> None:
         assert part in found.out.replace("300", "5m").replace("2700", "45m").replace("7200", "2h"), (part, found.out)
 
 
+def test_planning_shows_every_setting(queue: Queue) -> None:
+    """Q8."""
+    manifest = {
+        "cwd": str(queue.folder),
+        "conda": "exp",
+        "conda_hook": "eval true",
+        "gpus": [0, 1],
+        "gpus_per_job": 2,
+        "max_parallel": 3,
+        "gpu_free_threshold_mib": 321,
+        "oom_retry": {"delay": 17, "max_attempts": 4},
+        "analyze_on_complete": True,
+        "replicates": ["fold"],
+        "precondition_wait": "5m",
+        "timeout": "45m",
+        "jobs": [{"id": "a", "cmd": "true", "estimate": "90s", "stale_after": "2h", "skip_if_done": True}],
+    }
+    plan = queue.plan(manifest)
+    (sweep,), (cell,) = plan["sweeps"], plan["cells"]
+    assert (plan["parallel"], plan["analyze"]) == (3, True)
+    assert (sweep["workdir"], sweep["environment"]["conda"]) == (str(queue.folder), "exp")
+    assert sweep["environment"]["conda_hook"] == "eval true"
+    assert (sweep["resources"]["gpus"], sweep["resources"]["devices"]) == (2, [0, 1])
+    assert sweep["resources"]["free_below_mib"] == 321
+    assert (sweep["retry"]["delay"], sweep["retry"]["attempts"]) == (17, 4)
+    assert (sweep["replicates"], sweep["precondition_wait"]) == (["fold"], 300)
+    assert (cell["time_limit"], cell["estimate"], cell["stale_after"]) == (2700, 90, 7200)
+    assert cell["skip_if_done"]
+    told = queue.run("plan", queue.file(manifest)).out
+    assert str(queue.folder) in told
+    assert "conda exp" in told
+
+
 def test_a_converted_manifest_is_the_same_plan(queue: Queue) -> None:
     for number, manifest in enumerate((FLAT, GRID, PHASES)):
         converted = queue.run("convert", queue.file(manifest))

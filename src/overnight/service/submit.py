@@ -9,13 +9,14 @@ from typing import Any
 
 from overnight.domain.errors import InvalidFile, Refused
 from overnight.domain.plan import NOTHING, CellPlan, Need, Retry, SweepPlan
+from overnight.service import views
 from overnight.service.code import identify
 from overnight.service.context import Context
 from overnight.service.preflight import Report
 from overnight.service.prepare import Prepared, looked_at, read_file, warnings_of
 from overnight.service.requests import CampaignFile, SingleRunRequest, SingleRuns
 from overnight.service.views import View
-from overnight.store import campaigns
+from overnight.store import campaigns, rows
 from overnight.store.base import Session
 
 
@@ -25,11 +26,14 @@ def plan(context: Context, request: CampaignFile) -> View:
         prepared = read_file(context, request)
     except InvalidFile as refused:
         errors = [_problem(refused, it) for it in refused.problems]
-        return {"campaign": None, "cells": [], "warnings": [], "preflight": [], "errors": errors}
+        return {"campaign": None, "sweeps": [], "cells": [], "warnings": [], "preflight": [], "errors": errors}
     report = looked_at(context, prepared)
     sweeps = prepared.plan.sweeps
     return {
         "campaign": prepared.plan.name,
+        "parallel": prepared.plan.parallel,
+        "analyze": prepared.plan.analyze,
+        "sweeps": [_sweep(sweep) for sweep in sweeps],
         "cells": [_cell(sweep, cell, report.blocked(sweep, cell)) for sweep in sweeps for cell in sweep.cells],
         "warnings": warnings_of(report),
         "preflight": [{"sweep": name, **it.view} for name, found in report.sweeps.items() for it in found],
@@ -40,6 +44,12 @@ def plan(context: Context, request: CampaignFile) -> View:
 def _problem(refused: InvalidFile, problem: Any) -> View:
     line = f":{problem.line}" if problem.line else ""
     return {"place": f"{refused.path}{line} {problem.place}".strip(), "line": problem.line, "message": problem.message}
+
+
+def _sweep(sweep: SweepPlan) -> View:
+    settings = rows.sweep_settings(rows.settings_of(sweep))
+    about = {"name": sweep.name, "phase": sweep.phase_name, "runs": len(sweep.cells), "priority": sweep.priority}
+    return {**about, **views.settings_of(settings)}
 
 
 def _cell(sweep: SweepPlan, cell: CellPlan, blocked: View | None) -> View:
@@ -54,6 +64,10 @@ def _cell(sweep: SweepPlan, cell: CellPlan, blocked: View | None) -> View:
         "outputs": list(cell.outputs),
         "requires": list(cell.requires),
         "depends_on": [*whole, *cell.needs],
+        "skip_if_done": cell.skip_if_done,
+        "time_limit": sweep.time_limit if cell.time_limit is None else cell.time_limit,
+        "estimate": sweep.estimate if cell.estimate is None else cell.estimate,
+        "stale_after": sweep.stale_after if cell.stale_after is None else cell.stale_after,
         "blocked": blocked,
     }
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from overnight.domain.nouns import Attempt, Campaign, Device, Event, Run, Sweep
+from overnight.domain.nouns import Attempt, Campaign, Device, Event, Run, Sweep, SweepSettings
 from overnight.domain.plan import Need
 from overnight.domain.states import RUN
 
@@ -44,7 +44,6 @@ def campaign(it: Campaign, found: Mapping[str, int]) -> View:
 
 def sweep(it: Sweep, found: Mapping[str, int]) -> View:
     """A sweep with its counts and what its runs share."""
-    settings = it.settings
     return {
         "id": it.id,
         "campaign_id": it.campaign_id,
@@ -52,8 +51,16 @@ def sweep(it: Sweep, found: Mapping[str, int]) -> View:
         "state": it.state,
         "paused": it.gate == "paused",
         "priority": it.priority,
-        "workdir": settings.workdir,
         "phase": it.phase,
+        **settings_of(it.settings),
+        "counts": counts(found),
+    }
+
+
+def settings_of(settings: SweepSettings) -> View:
+    """What the runs of a sweep share."""
+    return {
+        "workdir": settings.workdir,
         "barrier": settings.barrier,
         "target": settings.target,
         "resources": _need(settings.need),
@@ -69,7 +76,6 @@ def sweep(it: Sweep, found: Mapping[str, int]) -> View:
         "precondition_wait": settings.precondition_wait,
         "breaker": settings.breaker,
         "replicates": list(settings.replicates),
-        "counts": counts(found),
     }
 
 

@@ -60,8 +60,23 @@ def _tell_cells(answer: dict[str, Any]) -> None:
     screen.print_table(("sweep", "run", "gpus", "needs", "command"), rows, right=(2,))
     if len(cells) > SHOWN:
         print(f"and {len(cells) - SHOWN} more (all of them: --json)")
+    _tell_sweeps(answer["sweeps"])
     _tell_blocked(answer)
     tell_warnings(answer["warnings"])
+
+
+def _tell_sweeps(sweeps: list[dict[str, Any]]) -> None:
+    """Where each sweep runs; the rest of its settings is for programs."""
+    from overnight.surfaces.cli import screen
+
+    rows = [(it["name"], it["runs"], it["target"], it["workdir"], _environment(it)) for it in sweeps[:SHOWN]]
+    print()
+    screen.print_table(("sweep", "runs", "target", "folder", "environment"), rows, right=(1,))
+
+
+def _environment(sweep: dict[str, Any]) -> str:
+    kinds = {kind: it for kind, it in sweep["environment"].items() if it is not None and kind != "conda_hook"}
+    return " ".join(next(iter(kinds.items()), ("plain",)))
 
 
 def tell_warnings(warnings: list[dict[str, str]]) -> None:
