@@ -33,8 +33,8 @@ def judge(
     found = session.row("run_judging", id=attempt.run_id)
     if found is None:
         return []
-    sweep = campaigns.get_sweep(session, found[1])
-    standing = _standing(session, attempt, outcome, seconds, found)
+    sweep, config = campaigns.get_sweep(session, found[1]), json.loads(found[8])
+    standing = _standing(session, attempt, outcome, seconds, (*found[:8], len(config.get("smaller", ()))))
     verdict = verdict_of(outcome, sweep.settings.retry, standing, session.now)
     payload = {"reason": verdict.reason, "attempt": attempt.id}
     if not move(session, RUN, attempt.run_id, verdict.transition, fence=attempt.fence, **payload):
@@ -44,7 +44,7 @@ def judge(
         runs.keep_results(session, attempt.run_id, metrics)
     ended = [EndedRun(attempt.run_id, sweep.id, sweep.campaign_id, RUN.arrow(verdict.transition).target)]
     if verdict.transition == "succeed":
-        _mark_suspicious(session, attempt, sweep, seconds, metrics, json.loads(found[8]).get("estimate"))
+        _mark_suspicious(session, attempt, sweep, seconds, metrics, config.get("estimate"))
     elif verdict.transition == "fail":
         _tell(session, attempt, sweep, found[7], verdict)
         ended += _break(session, sweep, attempt, verdict)
@@ -52,13 +52,13 @@ def judge(
 
 
 def _standing(session: Session, attempt: Attempt, outcome: Outcome, seconds: float | None, found: Row) -> Standing:
-    state, _, _, failures, interruptions, rung, hint, _, config = found
+    state, _, _, failures, interruptions, rung, hint, _, rungs = found
     return Standing(
         failures=failures,
         interruptions=interruptions,
         cancelling=state == "cancelling",
         rung=rung,
-        rungs=len(json.loads(config).get("smaller", ())),
+        rungs=rungs,
         avoid=tuple(json.loads(hint).get("avoid", ())) if hint else (),
         devices=attempt.devices,
         killed=_killed(session, attempt, outcome),

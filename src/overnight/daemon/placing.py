@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from overnight.daemon import sharing
 from overnight.daemon.launches import Claimed, effective
@@ -76,7 +76,7 @@ def lanes(session: Session, sweeps: Sequence[Sweep], free: Sequence[FreeDevice])
 def _heads(session: Session, sweep: Sweep, free: Sequence[FreeDevice], models: Sequence[str]) -> tuple[Head, ...]:
     need, limit = sweep.settings.need, depth(sweep.settings, free)
     found = session.rows("runs_queued_head", sweep_id=sweep.id, limit=limit) if limit else []
-    heads = [replace(Head(*row[:5]), avoid=_avoid(row[5])) for row in found]
+    heads = [Head(*row[:5], _avoid(row[5])) for row in found]
     if need.share > 1:
         heads = [sharing.with_peaks(session, head, models) for head in heads]
     return tuple(heads)

@@ -75,7 +75,8 @@ class Watch:
             self._said.pop(ended, None)
         for begun, claimed in claims.items():
             if begun not in self.due:
-                self.due[begun] = now + limits_of(claimed).pace
+                limits = limits_of(claimed)
+                self.due[begun] = now + limits.pace if limits.any else float("inf")
 
     def look(self, world: World, claims: Mapping[str, Claimed], now: float) -> list[Found]:
         """Look at those whose turn it is, the longest overdue first, on targets that answer."""
@@ -87,7 +88,7 @@ class Watch:
         for name, attempt in zip(turn, attempts, strict=True):
             claimed, limits = claims[name], limits_of(claims[name])
             self.due[name] = now + limits.pace
-            if limits.any and attempt and attempt.state == "running" and claimed.target in world.reachable:
+            if attempt and attempt.state == "running" and claimed.target in world.reachable:
                 found += self._look_at(world, attempt, claimed, limits, now)
         return found
 

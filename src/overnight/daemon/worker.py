@@ -38,8 +38,9 @@ class Worker:
         self._thread.start()
 
     def wake(self) -> None:
-        """Look again soon. Any thread, never blocks."""
-        self._woken.set()
+        """Look again soon. Any thread, never blocks; costs nothing while a turn is due anyway."""
+        if not self._woken.is_set():
+            self._woken.set()
 
     def stop(self, patience: float) -> None:
         """Take no further turn but the last one, and wait for that at most so many seconds. Repeatable."""

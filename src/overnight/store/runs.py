@@ -127,7 +127,8 @@ def keep_results(session: Session, run_id: str, metrics: Mapping[str, float]) ->
         {"run_id": run_id, "metric": name, "number": None if math.isnan(value) else value, "text": repr(float(value))}
         for name, value in metrics.items()
     ]
-    session.many("result_insert", table)
+    if table:
+        session.many("result_insert", table)
 
 
 def results(session: Session, run_id: str) -> dict[str, float]:
