@@ -204,12 +204,32 @@ def retry(scene: Scene, campaign: str) -> None:
 
     def work(session: Any) -> None:
         found = [row[0] for row in session.rows("runs_of_campaign", campaign_id=campaign, after=0, limit=100)]
-        moved = move_runs(session, found, "retry", subject=campaign)
-        session.many("run_reset", [{"id": run} for run in moved])
-        consequences.reopen(session, moved)
-        consequences.survey(session)
+        failed = [run for run in found if runs.get(session, run).state != "succeeded"]
+        try_again(session, failed, campaign)
 
     scene.store.write(PERSON, work)
+
+
+def try_again(session: Any, ids: list[str], subject: str) -> None:
+    moved = move_runs(session, ids, "retry", subject=subject)
+    session.many("run_reset", [{"id": run} for run in moved])
+    consequences.reopen(session, moved)
+    consequences.survey(session)
+
+
+def test_a_run_that_is_interrupted_while_what_it_needs_is_made_again_waits_for_it(scene: Scene) -> None:
+    teachers, whole = scene.sweep("teachers", CellPlan("t", {}, "train")), (SweepNeed("teachers"),)
+    by_cell = scene.sweep("students", CellPlan("s", {}, "train", needs=("t",)), needs=(SweepNeed("teachers", ("x",)),))
+    campaign = scene.submit(teachers, by_cell, scene.sweep("others", CellPlan("o", {}, "train"), needs=whole))
+    scene.end("t", code=0)
+    attempts = [scene.begin("s"), scene.begin("o")]
+    again = [scene.runs()["t"].id]
+    scene.store.write(PERSON, lambda session: try_again(session, again, campaign))
+    for attempt in attempts:
+        scene.settle(Fact(News(attempt.id, attempt.fence, Dead("rebooted"))))
+    assert scene.states() == {"t": "queued", "s": "waiting", "o": "waiting"}
+    scene.end("t", code=0)
+    assert scene.states() == {"t": "succeeded", "s": "queued", "o": "queued"}
 
 
 # Marks

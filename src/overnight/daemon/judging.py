@@ -15,6 +15,7 @@ from overnight.planner.judge import Outcome, Standing, Verdict, verdict_of
 from overnight.planner.pace import too_fast
 from overnight.service import consequences
 from overnight.service.consequences import EndedRun
+from overnight.service.recall import RELEASED, recall_unmet
 from overnight.store import campaigns, marks, rows, runs
 from overnight.store.base import Row, Session
 from overnight.store.moves import move
@@ -48,6 +49,8 @@ def judge(
     elif verdict.transition == "fail":
         _tell(session, attempt, sweep, found[7], verdict)
         ended += _break(session, sweep, attempt, verdict)
+    elif ended[0].state in RELEASED:
+        recall_unmet(session, attempt.run_id, sweep.id)
     return ended
 
 

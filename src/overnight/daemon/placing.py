@@ -76,7 +76,7 @@ def lanes(session: Session, sweeps: Sequence[Sweep], free: Sequence[FreeDevice])
 def _heads(session: Session, sweep: Sweep, free: Sequence[FreeDevice], models: Sequence[str]) -> tuple[Head, ...]:
     need, limit = sweep.settings.need, depth(sweep.settings, free)
     found = session.rows("runs_queued_head", sweep_id=sweep.id, limit=limit) if limit else []
-    heads = [Head(*row[:5], _avoid(row[5])) for row in found]
+    heads = [Head(run, seq, priority, made, at, _avoid(hint)) for run, seq, priority, made, at, hint in found]
     if need.share > 1:
         heads = [sharing.with_peaks(session, head, models) for head in heads]
     return tuple(heads)

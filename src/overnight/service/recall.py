@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from overnight.planner.waves import Standing
+from overnight.service import consequences
 from overnight.service.chosen import Chosen, in_states
 from overnight.store.base import Session
 from overnight.store.moves import move_runs
@@ -25,6 +27,12 @@ def recall_dependants(session: Session, run_id: str, sweep_id: str) -> None:
     """A run that had succeeded, or did not count, is made after all: who needs it waits for it."""
     recall(session, [row[0] for row in session.rows("runs_needing", needs_id=run_id)], run_id)
     recall_after(session, [sweep_id])
+
+
+def recall_unmet(session: Session, run_id: str, sweep_id: str) -> None:
+    """A run whose attempt ended too soon waits, should what it needs be made again meanwhile."""
+    if session.rows("run_unmet_names", run_id=run_id) or consequences.whole_needs(session, sweep_id) != Standing.MET:
+        recall(session, [run_id], run_id)
 
 
 def recall_after(session: Session, sweep_ids: Iterable[str]) -> None:
