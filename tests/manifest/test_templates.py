@@ -114,6 +114,8 @@ def test_a_value_outside_of_quotes_is_quoted_wherever_it_stands(text: str, value
         "echo \\' '${x}'",
         'echo "\\"" \'${x}\'',
         'echo "$(echo \'a" ${x} \')"',
+        "true # ${x}",
+        "(true # it's ${x}\n)",
     ],
 )
 def test_a_value_that_needs_quoting_is_refused_where_quotes_are_uncertain(text: str) -> None:
@@ -121,6 +123,13 @@ def test_a_value_that_needs_quoting_is_refused_where_quotes_are_uncertain(text: 
         expanded(text, "a b", shell=True)
     assert refusal.value.name == "x"
     assert expanded(text, "0.1", shell=True) == text.replace("${x}", "0.1")
+
+
+def test_a_comment_goes_on_behind_a_value_in_it() -> None:
+    text = "true # ${a}'\nprintf %s '${b}'"
+    with pytest.raises(Unquotable) as refusal:
+        Template.of(text, shell=True).expand({"a": "0", "b": "$(touch owned)"})
+    assert refusal.value.name == "b"
 
 
 @pytest.mark.parametrize("text", UNTOUCHED)

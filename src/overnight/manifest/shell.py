@@ -51,6 +51,8 @@ class ShellScanner:
         self._word = False
         self._escaped = False
         self._nests = nests
+        self.in_comment = False
+        """Whether what comes next belongs to a comment."""
 
     @classmethod
     def of(cls, text: str) -> ShellScanner:
@@ -60,7 +62,7 @@ class ShellScanner:
     @property
     def context(self) -> Context:
         """What surrounds a value that stands after everything read so far."""
-        return Context.OPAQUE if self._opaque or self._escaped else self._stack[-1]
+        return Context.OPAQUE if self._opaque or self._escaped or self.in_comment else self._stack[-1]
 
     def value(self) -> None:
         """A value stands here; it is quoted as a whole and changes no context."""
@@ -75,6 +77,8 @@ class ShellScanner:
 
     def _step(self, text: str, position: int) -> int:
         """Read one character or one construct; answers how many characters that was."""
+        if self.in_comment:
+            return self._in_comment(text, position)
         here = text[position]
         if self._escaped:
             self._escaped = False
@@ -118,11 +122,17 @@ class ShellScanner:
             self._stack.pop()
         return 1
 
+    def _in_comment(self, text: str, position: int) -> int:
+        """A comment goes on to the end of the line, whatever values stand in it."""
+        end = text.find("\n", position)
+        self.in_comment = end < 0
+        return (len(text) if end < 0 else end) - position
+
     def _in_plain(self, text: str, position: int) -> int:
         here = text[position]
         if here == "#" and not self._word:
-            end = text.find("\n", position)
-            return (len(text) if end < 0 else end) - position
+            self.in_comment = True
+            return 1
         self._opaque = text.startswith("<<", position) or (here == "(" and text.startswith("((", position))
         if here in "'\"":
             self._stack.append(Context.SINGLE if here == "'" else Context.DOUBLE)
