@@ -83,6 +83,15 @@ class Template:
         """Whether every cell gets the same text."""
         return all(reference.at_launch for reference in self.references)
 
+    @property
+    def ends_in_comment(self) -> bool:
+        """Whether the shell would take what is appended to the text for a part of a comment."""
+        if "#" not in self.source:
+            return False
+        scanner = ShellScanner.of("".join(part for part in self.parts if isinstance(part, str)))
+        _located(self.parts, scanner)
+        return scanner.in_comment
+
     def expand(self, values: Mapping[str, str]) -> str:
         """The text for one cell, launch names and escapes kept; raises KeyError for a name that `values` lacks.
 

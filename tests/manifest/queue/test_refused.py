@@ -104,6 +104,7 @@ PHASE: list[tuple[Any, str, str]] = [
     ({"template": {"cmd": "x", "args": {"a": "${b}", "b": 1}}}, ".template.args.a", "unresolved name `b`"),
     ({"template": {"cmd": "x", "args": {"a": "${GPU}", "b": "${a}"}}}, ".template.args.b", "unresolved name `a`"),
     ({"template": {"cmd": "x", "args": {"": 1}}}, ".template.args.''", "no name of an argument"),
+    ({"template": {"cmd": "x # the end", "args": {"a": 1}}}, ".template.cmd", "would swallow the `args`"),
     ({"template": {"cmd": "x", "args": {"--seed": 1}}}, ".template.args.--seed", "write 'seed' here"),
     ({"template": {"cmd": "x ${M}"}}, ".template.cmd", "unresolved name `M`; known here: N."),
     ({"template": {"cmd": "x {M}"}}, ".template.cmd", "{{M}}"),

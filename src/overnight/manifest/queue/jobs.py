@@ -94,6 +94,9 @@ def read_job(
         derived=frozenset(),
         sound=sound,
     )
+    if draft.arguments and draft.command is not None and draft.command.template.ends_in_comment:
+        message = "the command ends in a comment, which would swallow the `args`: take the comment out"
+        findings.add(draft.command.source.place, draft.command.source.line, message, topic="comment")
     return _checked(draft, findings)
 
 
