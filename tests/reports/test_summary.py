@@ -11,6 +11,7 @@ import pytest
 from overnight.domain.plan import Direction, Goal
 from overnight.domain.states import RUN
 from overnight.reports.encode import strict, to_json
+from overnight.reports.material import RunMaterial
 from overnight.reports.summary import Summary, summarise
 from overnight.reports.winner import Noise
 from tests.reports.worlds import ACCURACY, HOSTILE, LOSS, START, digits, material, run, seeds, sweep
@@ -81,6 +82,17 @@ def test_mean_and_sample_deviation_are_over_the_replicates() -> None:
     assert spread.deviation == pytest.approx(math.sqrt((0.03**2 + 0.01**2 + 0.04**2) / 2))
     assert (spread.least, spread.most) == (0.90, 0.97)
     assert cell.parameters == {"width": 8}
+
+
+def test_the_replicates_of_a_cell_are_never_compared_with_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell of ten thousand seeds would take fifty million comparisons."""
+
+    def compared(one: RunMaterial, other: object) -> bool:
+        raise AssertionError("two runs were compared")
+
+    monkeypatch.setattr(RunMaterial, "__eq__", compared)
+    (cell,) = of(*seeds("accuracy", [0.1, 0.2, 0.3], width=8)).results[0].cells
+    assert cell.spreads["accuracy"].n == 3
 
 
 def test_cells_are_labelled_by_what_varies_only() -> None:

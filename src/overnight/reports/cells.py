@@ -208,7 +208,9 @@ def _cell(
     metrics = dict.fromkeys(metric for it in done for metric in it.results)
     named = visible(group[0].run.name) if len(group) == 1 or label is None else ""
     swaps = _swaps(alike[0])
-    others = [it for it in group if it.run.state == "succeeded" and it not in done]
+    ids = tuple(it.run.id for it in alike)
+    ours = frozenset(ids)
+    others = [it for it in group if it.run.state == "succeeded" and it.run.id not in ours]
     return Cell(
         sweep=sweep,
         label=" ".join(filter(None, (label or named, f"({in_words(swaps)})" if swaps else ""))),
@@ -218,7 +220,7 @@ def _cell(
         elsewhere=tuple(f"{visible(it.run.name)} ran {in_words(_swaps(it))}" for it in others),
         packed=tuple(it.run.name for it in done if it.packed),
         runs=tuple(it.run.name for it in alike),
-        ids=tuple(it.run.id for it in alike),
+        ids=ids,
         missing=tuple(Missing(it.run.name, it.run.state, it.run.reason) for it in alike if it.run.state != "succeeded"),
         spreads={metric: _spread_of(metric, done) for metric in metrics},
     )
