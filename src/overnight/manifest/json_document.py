@@ -52,6 +52,8 @@ class _Reader:
     def next_character(self) -> str:
         """The next character that is not blank, still unread; empty text at the end."""
         start = self._position
+        if (character := self._text[start : start + 1]) > " ":
+            return character
         match = _BLANK.match(self._text, start)
         self._position = match.end() if match else start
         self._line += self._text.count("\n", start, self._position)

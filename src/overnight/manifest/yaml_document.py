@@ -111,7 +111,7 @@ class _Builder:
     def _scalar(self, event: Any) -> ScalarNode:
         line = _line(event)
         try:
-            text = joined_surrogates(event.value)
+            text = event.value if event.value.isascii() else joined_surrogates(event.value)
         except UnicodeError as error:
             raise Unreadable(
                 line, "half a character (a lone surrogate) stands here: write the whole character"
