@@ -199,6 +199,17 @@ def test_a_run_that_the_file_has_again_is_a_new_one(desk: Desk, file: File) -> N
     assert desk.ask("show", id="study/t_2")["id"] == new.id
 
 
+def test_a_removed_run_does_not_come_back_beside_the_new_one_of_its_name(desk: Desk, file: File) -> None:
+    campaign = file.submit(file.text("1, 2"))
+    old = desk.runs(campaign)["t_2"]
+    file.update(file.text("1"))
+    file.update(file.text("1, 2"))
+    new = desk.runs(campaign)["t_2"]
+    with pytest.raises(Conflict, match=f"again, as run {new.id}"):
+        desk.ask("retry", id=old.id)
+    assert desk.ask("show", id=old.id)["state"] == "cancelled"
+
+
 def test_a_run_that_a_person_cancelled_stays_cancelled(desk: Desk, file: File) -> None:
     campaign = file.submit(file.text("1, 2"))
     desk.ask("cancel", id="study/t_2")

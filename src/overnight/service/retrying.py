@@ -88,9 +88,22 @@ def _wanted(session: Session, it: Chosen, request: Retry) -> list[str]:
         removed = {row[0] for row in session.rows("runs_removed_of_sweep", sweep_id=it.sweep_id)}
         return [run for run in in_states(session, it, states) if run not in removed]
     found = in_states(session, it, (*states, "succeeded") if request.again else states)
+    run = runs.get(session, it.run_id)
     if not found:
-        raise _refusal(runs.get(session, it.run_id))
+        raise _refusal(run)
+    _refuse_double(session, run)
     return found
+
+
+def _refuse_double(session: Session, run: Run) -> None:
+    """A run that the file had no more stays away when the file has one of its name again."""
+    if run.reason == Reason.REMOVED and run.campaign_id:
+        newest = session.value("run_by_name", campaign_id=run.campaign_id, name=run.name)
+        if newest != run.id:
+            raise Conflict(
+                f"the file has {run.name} again, as run {newest}",
+                next_step=f"Look at that one: overnight show {newest}",
+            )
 
 
 def _states(request: Retry) -> tuple[str, ...]:
