@@ -13,9 +13,10 @@ from overnight.domain.errors import Unavailable
 from overnight.domain.plan import CellPlan, SweepNeed
 from overnight.domain.reasons import Reason
 from overnight.service import consequences
-from overnight.store import runs
+from overnight.store import campaigns, runs
 from overnight.store.base import Session
 from overnight.store.moves import move_runs
+from overnight.store.updates import Replacement, replace_runs
 from overnight.store.verify import verify
 from overnight.targets.files import LocalFiles
 from tests.daemon.stage import PERSON, Stage, done_by, missing, needing
@@ -243,6 +244,38 @@ def test_a_look_that_is_late_changes_nothing_of_what_was_asked_meanwhile(stage: 
     stage.store.write(PERSON, lambda session: move_runs(session, ids, "cancel", subject="x"))
     stage.store.write(PERSON, lambda session: conditions.take_in(session, seen))
     assert set(stage.states().values()) == {"cancelled"}
+
+
+def test_a_look_that_is_late_does_not_skip_what_was_asked_to_run_again_meanwhile(stage: Stage) -> None:
+    stage.submit(stage.sweep("s", done_by("a", "a.json", requires=("in.txt",)), FREE))
+    (stage.work / "a.json").write_text("1")
+    seen = conditions.look(stage.world, 0)
+    run = stage.runs()["a"].id
+    stage.store.write(PERSON, lambda session: move_runs(session, [run], "cancel", subject=run))
+    retry(stage, "a")
+    stage.store.write(PERSON, lambda session: conditions.take_in(session, seen))
+    assert stage.states() == {"a": "waiting", "free": "queued"}
+
+
+def test_a_look_that_is_late_neither_skips_nor_blocks_what_was_edited_meanwhile(stage: Stage) -> None:
+    before = [done_by("a", "a.json"), needing("b", "b.txt")]
+    stage.submit(stage.sweep("s", *before))
+    (stage.work / "a.json").write_text("1")
+    seen = conditions.look(stage.world, 0)
+    edit(stage, before, [done_by("a", "other.json"), needing("b", "other.txt")])
+    stage.store.write(PERSON, lambda session: conditions.take_in(session, seen))
+    assert stage.states() == {"a": "waiting", "b": "waiting"}
+
+
+def edit(stage: Stage, before: list[CellPlan], cells: list[CellPlan]) -> None:
+    """Give runs of one sweep another configuration, as a changed file does."""
+    known = stage.runs()
+    made = [
+        Replacement(known[cell.name].id, campaigns.config_of(old), cell)
+        for old, cell in zip(before, cells, strict=True)
+    ]
+    sweep = known[cells[0].name].sweep_id
+    stage.store.write(PERSON, lambda session: replace_runs(session, sweep, stage.sweep("s"), made))
 
 
 def test_why_a_run_waits_is_written_only_when_it_changes(stage: Stage) -> None:

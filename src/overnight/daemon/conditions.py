@@ -65,6 +65,8 @@ class Look:
     idle: frozenset[str] = frozenset()
     last: int = 0
     """`seq` of the last run; the next look goes on after it. 0 = all were looked at."""
+    after: int = 0
+    """`seq` after which it began."""
 
 
 NOTHING = Look()
@@ -75,7 +77,7 @@ def look(world: World, after: int) -> Look:
     waiting, more, idle = world.store.read(lambda session: _waiting(session, after))
     there: dict[tuple[str, str, str], bool] = {}
     found = [it for condition in waiting if (it := _look_at(world, condition, there)) is not None]
-    return Look(tuple(found), idle, waiting[-1].seq if more else 0)
+    return Look(tuple(found), idle, waiting[-1].seq if more else 0, after)
 
 
 def _waiting(session: Session, after: int) -> tuple[list[Condition], bool, frozenset[str]]:
@@ -138,13 +140,20 @@ def _done(files: Files, condition: Condition) -> Found | None:
 
 def take_in(session: Session, seen: Look) -> bool:
     """Carry out what a look found, and what follows; returns whether runs ended by it: more may wait for files now."""
-    ended = _skip(session, [it for it in seen.found if it.done])
-    _release(session, [it for it in seen.found if not it.done and not it.missing])
-    missing = [it for it in seen.found if it.missing]
+    found = _current(session, seen)
+    ended = _skip(session, [it for it in found if it.done])
+    _release(session, [it for it in found if not it.done and not it.missing])
+    missing = [it for it in found if it.missing]
     _say(session, missing)
     ended += _give_up(session, missing, seen.idle)
     consequences.follow(session, ended)
     return bool(ended)
+
+
+def _current(session: Session, seen: Look) -> list[Found]:
+    """What was found for conditions that are still the same: runs may have been edited or tried again meanwhile."""
+    now = {it.run_id: it for it in _waiting(session, seen.after)[0]} if seen.found else {}
+    return [it for it in seen.found if now.get(it.condition.run_id) == it.condition]
 
 
 def _skip(session: Session, done: Sequence[Found]) -> list[EndedRun]:
