@@ -81,10 +81,13 @@ def test_fresh_news_takes_what_could_not_be_delivered_along() -> None:
     assert messages([again, fresh], [], NOW + GATHERING[0]).now == ((again, fresh),)
 
 
-def test_a_clock_that_was_set_back_delays_no_message_for_long() -> None:
-    day = 86_400.0
-    assert messages([alert(at=NOW + day)], [], NOW).wait == GATHERING[0]
-    assert messages([alert(tries=1, next_at=NOW + day)], [], NOW).wait == LONGEST_PAUSE
+@pytest.mark.parametrize("waits", [alert(), alert(tries=3, next_at=NOW + 60.0)])
+def test_what_waits_since_before_the_clock_was_set_back_is_due_at_once(waits: Alert) -> None:
+    assert messages([waits], [], NOW - 1e6) == Messages(((waits,),), None)
+
+
+def test_a_small_correction_of_the_clock_sends_nothing_before_it_was_gathered() -> None:
+    assert messages([alert()], [], NOW - 0.5) == Messages((), GATHERING[0] + 0.5)
 
 
 def test_pauses_double_up_to_the_longest_until_a_day_is_over() -> None:

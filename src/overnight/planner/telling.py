@@ -15,6 +15,8 @@ MOST_A_MINUTE = 10
 """Messages of all kinds together."""
 FIRST_PAUSE, LONGEST_PAUSE = 30.0, 3600.0
 """Seconds between the first two tries of a message that could not be delivered, doubled up to the longest."""
+SLACK = 1.0
+"""Seconds by which a clock may be corrected without anything being told too soon."""
 GIVING_UP = 24 * 3600.0
 """Seconds after which a message that could not be delivered is not tried again."""
 
@@ -62,10 +64,14 @@ def messages(waiting: Sequence[Alert], recent: Sequence[Sent], now: float, *, hu
 def _wait(topic: Topic, alerts: Sequence[Alert], recent: Sequence[Sent], now: float) -> float:
     """Seconds until a topic is due: its first news has been gathered long enough, or its next try has come.
 
-    Never longer than from now on, so that a clock that was set back delays nothing for long.
+    What would take longer than it ever should was written before the clock was set back, and is due at once.
     """
     before = sum(sent.topic == topic and sent.ago < HOUR for sent in recent)
     gathering = GATHERING[min(before, len(GATHERING) - 1)]
-    fresh = [min(alert.at + gathering - now, gathering) for alert in alerts if alert.tries == 0]
-    again = [min((alert.next_at or now) - now, LONGEST_PAUSE) for alert in alerts if alert.tries > 0]
+    fresh = [_sane(alert.at + gathering - now, gathering) for alert in alerts if alert.tries == 0]
+    again = [_sane((alert.next_at or now) - now, LONGEST_PAUSE) for alert in alerts if alert.tries > 0]
     return min(fresh + again)
+
+
+def _sane(wait: float, longest: float) -> float:
+    return wait if wait <= longest + SLACK else 0.0
