@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
 
 from overnight.domain.errors import InvalidFile, Refused
 from overnight.domain.plan import NOTHING, CellPlan, Need, Retry, SweepPlan
@@ -25,7 +24,7 @@ def plan(context: Context, request: CampaignFile) -> View:
     try:
         prepared = read_file(context, request)
     except InvalidFile as refused:
-        errors = [_problem(refused, it) for it in refused.problems]
+        errors = [{"place": it.place, "line": it.line, "message": it.message} for it in refused.problems]
         return {"campaign": None, "sweeps": [], "cells": [], "warnings": [], "preflight": [], "errors": errors}
     report = looked_at(context, prepared)
     sweeps = prepared.plan.sweeps
@@ -39,11 +38,6 @@ def plan(context: Context, request: CampaignFile) -> View:
         "preflight": [{"sweep": name, **it.view} for name, found in report.sweeps.items() for it in found],
         "errors": [],
     }
-
-
-def _problem(refused: InvalidFile, problem: Any) -> View:
-    line = f":{problem.line}" if problem.line else ""
-    return {"place": f"{refused.path}{line} {problem.place}".strip(), "line": problem.line, "message": problem.message}
 
 
 def _sweep(sweep: SweepPlan) -> View:

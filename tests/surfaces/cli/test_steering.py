@@ -28,7 +28,7 @@ def test_an_edited_file_is_applied_while_its_campaign_runs(home: Home) -> None:
         told = home.run("submit", edited, "--update", "study")
         assert told.code == 0
         assert "1 added, 1 replaced, 1 cancelled" in told.out
-        assert "1 run that had started before differ from the file: a" in told.out
+        assert "1 run that had started before differs from the file: a" in told.out
         assert "nothing changed" in home.run("submit", edited, "--update", "study").out
         (home.folder / "go").touch()
         wait_until(lambda: "pending" not in status(home).values() and "running" not in status(home).values(), "it ends")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
@@ -57,10 +58,14 @@ def _usage(error: click.ClickException) -> dict[str, Any]:
 
 def lines_of(said: dict[str, Any]) -> list[str]:
     """An error for people: the sentence, every problem with file and line, what to do next."""
-    lines = [f"error: {clean(said['message'])}"]
-    for problem in said.get("problems", ()):
-        line = f":{problem['line']}" if problem["line"] else ""
-        lines.append(f"  {clean(said.get('place', ''))}{line}: {clean(problem['place'])}: {clean(problem['message'])}")
+    lines = [f"error: {clean(said['message'])}", *problem_lines(said.get("place", ""), said.get("problems", ()))]
     if "next" in said:
         lines.append(f"next: {clean(said['next'])}")
     return lines
+
+
+def problem_lines(file: str, problems: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """A line for each problem of a file: where it is, and what."""
+    for problem in problems:
+        line = f":{problem['line']}" if problem["line"] else ""
+        yield f"  {clean(file)}{line}: {clean(problem['place'])}: {clean(problem['message'])}"

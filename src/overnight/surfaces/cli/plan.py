@@ -41,11 +41,12 @@ def command(doors: Doors, file: str, as_json: bool) -> int:
 
 
 def _tell_errors(errors: list[dict[str, Any]], file: str) -> None:
+    from overnight.surfaces.cli.failure import problem_lines
     from overnight.surfaces.cli.screen import clean, plural
 
     click.echo(f"error: {clean(file)}: {plural(len(errors), 'problem')}", err=True)
-    for error in errors:
-        click.echo(f"  {clean(error['place'])}: {clean(error['message'])}", err=True)
+    for line in problem_lines(file, errors):
+        click.echo(line, err=True)
 
 
 def _tell_cells(answer: dict[str, Any]) -> None:

@@ -71,5 +71,7 @@ def _tell_update(answer: dict[str, Any]) -> None:
     if untouched:
         more = f" and {len(untouched) - SHOWN} more" if len(untouched) > SHOWN else ""
         names = ", ".join(clean(name) for name in untouched[:SHOWN])
-        print(f"{plural(len(untouched), 'run')} that had started before differ from the file: {names}{more}")
+        differ = "differs" if len(untouched) == 1 else "differ"
+        print(f"{plural(len(untouched), 'run')} that had started before {differ} from the file: {names}{more}")
+        print("next: to run what the file says now, give it another name there")
     print(f"next: overnight status {campaign['id']}")
