@@ -242,10 +242,20 @@ def test_a_phase_that_gets_another_name_leaves_nothing_behind(desk: Desk, file: 
     renamed = file.text("1", more=REPORT).replace("teachers", "tutors")
     assert numbers(file.update(renamed)) == (0, 2, 0, 0)
     shown = desk.ask("queue", id="study")["queue"]
-    assert [(it["name"], it["depends_on"]) for it in shown["phases"]] == [("report", ["tutors"]), ("tutors", [])]
+    assert [(it["name"], it["depends_on"]) for it in shown["phases"]] == [("tutors", []), ("report", ["tutors"])]
     desk.carry_out(desk.runs(campaign)["t_1"])
     desk.carry_out(desk.runs(campaign)["report"])
     assert desk.ask("show", id="study")["state"] == "succeeded"
+
+
+def test_phases_stand_in_the_order_of_the_file_that_barriers_go_by(desk: Desk, file: File) -> None:
+    campaign = file.submit(file.text("1", more=REPORT.replace("needs: [teachers]", "barrier: settle")))
+    first = "sweeps:\n  first:\n    name: first\n    command: 'true'\n"
+    file.update(file.text("1", more=REPORT.replace("needs: [teachers]", "barrier: settle")).replace("sweeps:\n", first))
+    sweeps = [it["name"] for it in desk.ask("show", id=campaign)["sweeps"]]
+    assert sweeps == ["first", "teachers", "report"]
+    file.update(file.text("1"))
+    assert [it["name"] for it in desk.ask("show", id=campaign)["sweeps"]] == ["first", "report", "teachers"]
 
 
 def test_who_needs_a_phase_as_a_whole_waits_for_what_moves_into_it(desk: Desk, file: File) -> None:

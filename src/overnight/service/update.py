@@ -136,6 +136,7 @@ def _update_sweeps(session: Session, edit: Edit, rng: random.Random) -> bool:
         else:
             edit.sweeps[plan.name] = campaigns.insert_sweep(session, edit.campaign.id, plan, rng)
             changed = True
+    updates.order_sweeps(session, edit.campaign.id, [plan.name for plan in edit.plan.sweeps])
     for plan in edit.plan.sweeps:
         needed = [edit.sweeps[name] for name in whole_needs(plan)]
         changed |= updates.update_sweep_needs(session, edit.sweeps[plan.name], needed)

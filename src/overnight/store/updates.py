@@ -67,6 +67,17 @@ def update_sweep(session: Session, sweep: Sweep, plan: SweepPlan) -> bool:
     return True
 
 
+def order_sweeps(session: Session, campaign_id: str, names: Sequence[str]) -> None:
+    """Put the sweeps of a campaign in the order of its file, for a barrier waits for those before it; what the file has
+    no more comes first."""
+    place = {name: number for number, name in enumerate(names)}
+    there = campaigns.sweeps_of(session, campaign_id)
+    wanted = sorted(there, key=lambda sweep: place.get(sweep.name, -1))
+    moved = [(sweep.id, old.seq) for sweep, old in zip(wanted, there, strict=True) if sweep is not old]
+    session.many("sweep_seq_put", [{"id": sweep_id, "seq": -seq} for sweep_id, seq in moved])
+    session.many("sweep_seq_put", [{"id": sweep_id, "seq": seq} for sweep_id, seq in moved])
+
+
 def update_sweep_needs(session: Session, sweep_id: str, wanted: Iterable[str]) -> bool:
     """What a sweep needs as a whole from now on (ids of sweeps); False when it is that already."""
     known, needed = {row[0] for row in session.rows("sweep_needs", id=sweep_id)}, set(wanted)

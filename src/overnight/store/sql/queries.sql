@@ -716,6 +716,9 @@ DELETE FROM outputs WHERE run_id = :run_id;
 UPDATE runs SET config = :config, reason = NULL, detail = NULL, failures = 0, interruptions = 0, not_before = NULL,
   rung = 0, hint = NULL WHERE id = :id;
 
+-- name: sweep_seq_put
+UPDATE sweeps SET seq = :seq WHERE id = :id;
+
 -- name: run_sweep_put
 -- A pending run belongs to another sweep from now on.
 UPDATE runs SET sweep_id = :sweep_id WHERE id = :id;
