@@ -30,10 +30,10 @@ class Ending:
 ENDINGS = (
     Ending("exit 0", "succeeded", "ok", 0),
     Ending("exit 7", "failed", "nonzero_exit", 7),
-    Ending("exit 137", "failed", "nonzero_exit", 137),
+    Ending("exit 137", "failed", "killed", 137),
     Ending("kill -9 $$", "failed", "killed", None, signal.SIGKILL),
     Ending("kill -15 $$", "failed", "killed", None, signal.SIGTERM),
-    Ending("kill -11 $$", "failed", "killed", None, signal.SIGSEGV),
+    Ending("kill -11 $$", "failed", "nonzero_exit", None, signal.SIGSEGV),
 )
 PROGRAM = (
     'echo hello; f={marks}/$OVERNIGHT_RUN_ID; echo "start $$ $OVERNIGHT_ATTEMPT" >> $f; sleep {seconds}; '
