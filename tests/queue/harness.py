@@ -1,22 +1,29 @@
 """The commands that a user of the experiment queue types, on manifests that a test writes.
 
-Each kind of look is a real command once. Repeated looks ask the same server over HTTP: a process for each of them would
-take longer than what is looked at.
+What changes something is a process, as a user starts it. A command that only looks is carried out in this process, by
+the same function on the same arguments: starting Python for each look would take longer than everything else.
+`test_looks.py` holds both against each other.
 """
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-from overnight.config import load
-from overnight.home import holder_of
-from overnight.surfaces.client import Client
+from overnight.__main__ import App
+from overnight.surfaces.cli.group import run
 from tests.surfaces.cli.harness import Home, Result
+
+LOOKS = frozenset({"plan", "convert", "status", "show", "ls", "logs", "events", "summary", "verify-log"})
+"""Commands that change nothing."""
 
 Job = dict[str, Any]
 
@@ -27,13 +34,26 @@ class Queue(Home):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.configure("")
-        self._looked: set[str] = set()
-        self._clients: dict[str, Client] = {}
 
     def configure(self, text: str) -> None:
         """Write the home's `config.toml`."""
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / "config.toml").write_text(text, encoding="utf-8")
+
+    def run(self, *arguments: str, **environment: str) -> Result:
+        """Carry a command out to its end; see the head of this module."""
+        if arguments[0] not in LOOKS:
+            return self.typed(*arguments, **environment)
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+        values = patch.dict(os.environ, self.environment(**environment), clear=True)
+        with values, chdir(self.folder), redirect_stdout(out), redirect_stderr(err):
+            code = run(arguments, App())
+        texts = (stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined]
+        return Result(code, *texts)
+
+    def typed(self, *arguments: str, **environment: str) -> Result:
+        """Run a command to its end, as a process."""
+        return super().run(*arguments, **environment)
 
     def file(self, content: str | dict[str, Any], name: str = "m.yaml") -> str:
         """Write a manifest, as YAML text or as JSON values; returns its name."""
@@ -58,7 +78,7 @@ class Queue(Home):
 
     def status(self, campaign: str) -> dict[str, Any]:
         """The queue's own view of a campaign."""
-        view = self._look("queue", ("status", campaign), id=campaign)["queue"]
+        view = self.run("status", campaign, "--json").json["queue"]
         assert isinstance(view, dict)
         return view
 
@@ -66,38 +86,9 @@ class Queue(Home):
         """All jobs of a campaign by id."""
         return {job["id"]: job for job in self.status(campaign)["jobs"]}
 
-    def show(self, run_id: str) -> dict[str, Any]:
-        """A run, whole."""
-        return self._look("show", ("show", run_id), id=run_id)
-
     def attempts(self, run_id: str) -> list[dict[str, Any]]:
         """Every attempt of a run."""
-        return list(self.show(run_id)["attempts_made"])
-
-    def _look(self, operation: str, command: tuple[str, ...], **fields: str) -> dict[str, Any]:
-        """An answer by the command the first time, and where no server answers; else by the server itself."""
-        server = self._server() if operation in self._looked else None
-        if server is not None:
-            return server.call(operation, **fields)
-        self._looked.add(operation)
-        return self.run(*command, "--json").json
-
-    def _server(self) -> Client | None:
-        """A client of the home's live server; None when there is none."""
-        configuration = load(self.environment())
-        holder = holder_of(configuration)
-        if holder is None or not holder[1]:
-            return None
-        url = holder[1]
-        if url not in self._clients:
-            self._clients[url] = Client(url, configuration.token_file.read_text(encoding="ascii").strip())
-        return self._clients[url]
-
-    def clean(self) -> None:
-        """See `Home.clean`."""
-        for client in self._clients.values():
-            client.close()
-        super().clean()
+        return list(self.run("show", run_id, "--json").json["attempts_made"])
 
     def starts(self) -> dict[str, tuple[float, float]]:
         """run name -> (first start, last end) of its attempts, straight from the record."""

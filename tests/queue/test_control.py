@@ -112,7 +112,7 @@ def test_a_job_far_beyond_its_estimate_is_flagged_and_lives(queue: Queue) -> Non
     with queue.up():
         assert queue.run("submit", queue.file(flat("while [ ! -e go ]; do sleep 0.05; done", estimate=0.1))).code == 0
         run = wait_until(lambda: queue.runs().get("a"), "it is there")
-        wait_until(lambda: "slow" in json.dumps(queue.show(run["id"])), "it is marked slow")
+        wait_until(lambda: "slow" in json.dumps(queue.run("show", run["id"], "--json").json), "it is marked slow")
         assert queue.jobs("p")["a"]["status"] == "running"
         (queue.folder / "go").touch()
         wait_until(lambda: queue.jobs("p")["a"]["status"] == "completed", "it ended by itself")

@@ -117,7 +117,7 @@ def test_names_are_replaced_in_every_field_and_the_gpu_stays(queue: Queue) -> No
 
 
 def test_the_text_of_a_command_arrives_in_the_shell_as_it_was_meant(queue: Queue) -> None:
-    cmd = "printf '%s|' ${N} {N} '{{N}}' {} {a,b} > out; echo x y | awk '{print $2}' >> out #"
+    cmd = "printf '%s|' ${N} {N} '{{N}}' {} {a,b} > out; echo x y | awk '{print $2}' >> out; :"
     assert queue.settle({"project": "p", "gpus": [], "jobs": [{"id": "a", "cmd": cmd, "args": {"N": 7}}]}).code == 0
     assert (queue.folder / "out").read_text().startswith("7|7|{N}|{}|{a,b}|")
 

@@ -86,7 +86,7 @@ def test_the_night(queue: Queue) -> None:
 
     summary = queue.run("summary", "digits_queue", "--json").json
     assert_true_story(summary)
-    assert "KeyError" in queue.run("summary", "digits_queue", "--markdown").out
+    assert "KeyError" in queue.typed("summary", "digits_queue", "--markdown").out
     queue.verified()
 
 

@@ -37,15 +37,15 @@ def with_teachers(first: str, second: str) -> dict[str, Any]:
 
 
 def test_a_student_starts_after_its_own_teacher_although_another_still_runs(queue: Queue) -> None:
-    """Q23; `#` keeps the arguments away from the command."""
-    slow = "while [ ! -e s384 ]; do sleep 0.05; done; echo 1 > made_512 #"
-    assert queue.settle(with_teachers("echo 1 > made_384 #", slow)).code == 0
+    """Q23; `:` takes the arguments that are appended to the command."""
+    slow = "while [ ! -e s384 ]; do sleep 0.05; done; echo 1 > made_512 && :"
+    assert queue.settle(with_teachers("echo 1 > made_384; :", slow)).code == 0
     times = queue.starts()
     assert times["s384_1"][0] < times["t512"][1] <= times["s512_1"][0]
 
 
 def test_a_failed_teacher_blocks_its_own_students_only(queue: Queue) -> None:
-    assert queue.settle(with_teachers("echo 1 > made_384 #", "exit 1 #")).code == 1
+    assert queue.settle(with_teachers("echo 1 > made_384; :", "exit 1; :")).code == 1
     jobs = queue.jobs("p")
     assert {name: job["status"] for name, job in jobs.items()} == {
         "t384": "completed", "t512": "stuck", "s384_1": "completed", "s384_2": "completed",
@@ -57,8 +57,8 @@ def test_a_failed_teacher_blocks_its_own_students_only(queue: Queue) -> None:
 
 
 def test_a_retried_teacher_releases_its_students(queue: Queue) -> None:
-    teacher = "test -e fixed && echo 1 > made_512 #"
-    assert queue.settle(with_teachers("echo 1 > made_384 #", teacher)).code == 1
+    teacher = "test -e fixed && echo 1 > made_512 && :"
+    assert queue.settle(with_teachers("echo 1 > made_384; :", teacher)).code == 1
     (queue.folder / "fixed").touch()
     with queue.up():
         assert queue.run("retry", "p", "--failed").code == 0
@@ -69,7 +69,8 @@ def test_a_retried_teacher_releases_its_students(queue: Queue) -> None:
 def test_students_start_with_nobody_connected(queue: Queue) -> None:
     """Q22, Q35."""
     with queue.up():
-        assert queue.run("submit", queue.file(with_teachers("echo 1 > made_384 #", "echo 1 > made_512 #"))).code == 0
+        manifest = with_teachers("echo 1 > made_384; :", "echo 1 > made_512; :")
+        assert queue.run("submit", queue.file(manifest)).code == 0
         wait_until(lambda: (queue.folder / "s384").exists() and (queue.folder / "s512").exists(), "the students ran")
         wait_until(lambda: queue.status("p")["counts"]["completed"] == 6, "all six are done")
 
