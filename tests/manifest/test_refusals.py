@@ -488,6 +488,18 @@ def test_a_cycle_of_sweeps_is_told_once_with_its_path() -> None:
     assert (problem.place, problem.line) == ("sweeps.a.needs", 3)
 
 
+def test_a_barrier_before_which_something_needs_it_is_refused_but_not_within_one_phase() -> None:
+    text = dedent("""\
+        campaign: c
+        sweeps:
+          a: {command: x, phase: p, needs: b}
+          b: {command: x, phase: q, barrier: settle}
+        """)
+    (problem,) = problems(text)
+    assert (problem.place, problem.line) == ("sweeps.a.needs", 3)
+    assert load(text.replace("phase: q", "phase: p"), "f", "/base").cells == 2
+
+
 def test_the_folder_of_a_needed_run_must_be_one_run() -> None:
     text = dedent("""\
         campaign: c

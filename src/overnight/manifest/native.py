@@ -14,7 +14,7 @@ from overnight.manifest.drafts import SweepDraft
 from overnight.manifest.fields import check_keys, flag_of, is_null, seconds_of, table_of, text_of, whole_of
 from overnight.manifest.findings import Findings, listing, quoted
 from overnight.manifest.named import all_needs, check_folders, owners_of
-from overnight.manifest.needs import check_graph, link_cells
+from overnight.manifest.needs import behind_barriers, check_graph, link_cells
 from overnight.manifest.outputs import Output, check_collisions, resolve_outputs, resolve_placed
 from overnight.manifest.settings import KEYS, Settings, read_settings
 from overnight.manifest.sweeps import expand_sweep, read_sweep
@@ -150,8 +150,10 @@ def _drafts(
 
 def _sweeps(drafts: Mapping[str, SweepDraft], findings: Findings) -> tuple[SweepPlan, ...]:
     """All sweeps expanded, linked and checked against each other."""
+    barriers = {name for name, draft in drafts.items() if draft.barrier}
+    behind = behind_barriers({name: draft.phase or name for name, draft in drafts.items()}, barriers)
     if not _is_small_enough(drafts, findings):
-        check_graph({name: draft.needs for name, draft in drafts.items()}, findings)
+        check_graph({name: draft.needs for name, draft in drafts.items()}, behind, findings)
         return ()
     room = Room()
     cells = {name: written for name, draft in drafts.items() if (written := expand_sweep(draft, room, findings))}
@@ -159,7 +161,7 @@ def _sweeps(drafts: Mapping[str, SweepDraft], findings: Findings) -> tuple[Sweep
     check_collisions(_outputs(drafts, cells, findings), findings)
     owners, known = owners_of(cells), len(cells) == len(drafts)
     needs = {name: all_needs(draft, owners, known=known, findings=findings) for name, draft in drafts.items()}
-    if not check_graph(needs, findings):
+    if not check_graph(needs, behind, findings):
         return ()
     linked = link_cells(cells, needs, {name: _single(draft) for name, draft in drafts.items()}, findings)
     for name, own in linked.items():

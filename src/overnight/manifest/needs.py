@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from overnight.domain.plan import CellPlan, SweepNeed
 from overnight.manifest.document import Entry, ListNode, ScalarNode, TableNode, inside
@@ -59,8 +60,28 @@ def _match(item: Entry, place: str, findings: Findings) -> tuple[str, ...] | Non
     return names_of(item.value, place, "the name of a parameter", findings)
 
 
-def check_graph(needs: Mapping[str, Sequence[PlacedNeed]], findings: Findings, *, noun: str = "sweep") -> bool:
-    """Whether every needed sweep exists and none needs itself in the end; notes what is wrong, calling each `noun`."""
+def behind_barriers(phases: Mapping[str, str], barriers: Collection[str]) -> dict[str, list[str]]:
+    """What each barrier waits for: the sweeps of earlier phases. `phases`: sweep -> phase, in the order of the file."""
+    earlier: list[str] = []
+    found: dict[str, list[str]] = {}
+    for sweep, phase in phases.items():
+        if sweep in barriers:
+            found[sweep] = [one for one in earlier if phases[one] != phase]
+        earlier.append(sweep)
+    return found
+
+
+def check_graph(
+    needs: Mapping[str, Sequence[PlacedNeed]],
+    behind: Mapping[str, Sequence[str]],
+    findings: Findings,
+    *,
+    noun: str = "sweep",
+) -> bool:
+    """Whether every needed sweep exists and none waits for itself in the end; notes what is wrong, calling each `noun`.
+
+    `behind`: what barriers wait for, beside the needs.
+    """
     before = len(findings)
     for sweep, declared in needs.items():
         for one in declared:
@@ -69,32 +90,44 @@ def check_graph(needs: Mapping[str, Sequence[PlacedNeed]], findings: Findings, *
                 findings.add(one.place, one.line, f"unknown {noun} `{one.need.sweep}`{guess}")
             elif one.need.sweep == sweep:
                 findings.add(one.place, one.line, f"a {noun} cannot need itself: remove this")
-    for cycle in _cycles(needs):
-        first = next(one for one in needs[cycle[0]] if one.need.sweep == cycle[1])
-        findings.add(
-            first.place, first.line, f"these {noun}s wait for each other: {' -> '.join(cycle)}; remove one need"
-        )
+    wanted = {sweep: [one.need.sweep for one in declared] for sweep, declared in needs.items()}
+    cycles = _cycles(wanted)
+    _report(cycles, needs, f"these {noun}s wait for each other: {{}}; remove one need", findings)
+    if not cycles and behind:
+        cycles = _cycles({sweep: [*found, *behind.get(sweep, ())] for sweep, found in wanted.items()})
+        hint = f"these {noun}s wait for each other, as a barrier waits for all before it: {{}}; move what is needed up"
+        _report(cycles, needs, hint, findings)
     return len(findings) == before
 
 
-def _cycles(needs: Mapping[str, Sequence[PlacedNeed]]) -> list[list[str]]:
+def _report(
+    cycles: Iterable[Sequence[str]], needs: Mapping[str, Sequence[PlacedNeed]], message: str, findings: Findings
+) -> None:
+    """Note each cycle at the first need in it; barriers alone make none."""
+    for cycle in cycles:
+        steps = set(pairwise(cycle))
+        first = next(one for sweep in cycle for one in needs[sweep] if (sweep, one.need.sweep) in steps)
+        findings.add(first.place, first.line, message.format(" -> ".join(cycle)))
+
+
+def _cycles(wanted: Mapping[str, Sequence[str]]) -> list[list[str]]:
     """One path for each cycle that a depth-first walk meets, without recursion; self-needs are left out."""
     finished: set[str] = set()
     cycles: list[list[str]] = []
-    for start in needs:
-        path: list[str] = []
+    for start in wanted:
+        path: dict[str, None] = {}
         pending: list[tuple[str, bool]] = [(start, False)]
         while pending:
             sweep, leaving = pending.pop()
             if leaving:
-                finished.add(path.pop())
+                finished.add(path.popitem()[0])
             elif sweep in path:
-                cycles.append([*path[path.index(sweep) :], sweep])
+                names = list(path)
+                cycles.append([*names[names.index(sweep) :], sweep])
             elif sweep not in finished:
-                path.append(sweep)
+                path[sweep] = None
                 pending.append((sweep, True))
-                wanted = [one.need.sweep for one in needs[sweep] if one.need.sweep in needs]
-                pending.extend((name, False) for name in wanted if name != sweep)
+                pending.extend((name, False) for name in wanted[sweep] if name in wanted and name != sweep)
     return cycles
 
 

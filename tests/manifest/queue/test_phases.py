@@ -111,6 +111,18 @@ def test_a_cycle_of_phases() -> None:
     )
 
 
+def test_a_phase_that_needs_one_whose_barrier_waits_for_it_is_refused() -> None:
+    phases = [
+        {"name": "a", "depends_on": "c", "jobs": [{"id": "a", "cmd": "x"}]},
+        {"name": "b", "barrier": "settle", "jobs": [{"id": "b", "cmd": "x"}]},
+        {"name": "c", "depends_on": ["b"], "jobs": [{"id": "c", "cmd": "x"}]},
+    ]
+    (problem,) = problems({"phases": phases})
+    assert problem.place == "phases[0].depends_on"
+    assert "barrier waits for all before it: a -> c -> b -> a" in problem.message
+    assert len(plan_of({"phases": [phases[1], phases[2], phases[0]]}).sweeps) == 3
+
+
 def test_an_unreadable_teacher_does_not_leave_its_students_without_a_match() -> None:
     manifest = chained({"phase": "teachers", "match": "N"})
     manifest["phases"][0] = {**TEACHERS, "template": {"id": "t{M}", "cmd": "x"}}

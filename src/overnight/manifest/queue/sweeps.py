@@ -10,7 +10,7 @@ from overnight.domain.plan import CellPlan, EnvironmentPlan, SweepNeed, SweepPla
 from overnight.manifest.axes import MAX_CELLS, described
 from overnight.manifest.cells import Room
 from overnight.manifest.findings import Findings, listing
-from overnight.manifest.needs import check_graph, link_cells
+from overnight.manifest.needs import behind_barriers, check_graph, link_cells
 from overnight.manifest.outputs import Output, check_collisions, resolve_outputs
 from overnight.manifest.queue.cells import expand
 from overnight.manifest.queue.jobs import JobDraft
@@ -41,7 +41,9 @@ def sweeps_of(
 ) -> tuple[SweepPlan, ...]:
     """All sweeps, in the order of the phases; what is wrong is noted. `limit` is `max_parallel`."""
     needs = {phase.name: phase.needs for phase in phases}
-    connected = check_graph(needs, findings, noun="phase")
+    barriers = {phase.name for phase in phases if phase.barrier}
+    behind = behind_barriers({phase.name: phase.name for phase in phases}, barriers)
+    connected = check_graph(needs, behind, findings, noun="phase")
     if not _is_small_enough(phases, findings):
         return ()
     room = Room()
