@@ -30,6 +30,8 @@ SITUATIONS = {
     "device.restore": "device_restored",
 }
 """Events that say by themselves that something rare was reached."""
+END = 2**62
+"""Sequence number after all events."""
 
 
 class Broken(AssertionError):
@@ -87,7 +89,8 @@ class Inspector:
     _parallel: dict[str, int | None] = field(default_factory=dict)
     _claims: Counter[str] = field(default_factory=Counter)
     _needed: dict[str, list[str]] = field(default_factory=dict)
-    """Attempt -> runs that its run needed when it was claimed: what is edited later does not count for it."""
+    """Attempt -> runs that its run needed when it was claimed, but for skipped ones: what is edited or tried again
+    later does not count for it."""
     waits: Waits = field(default_factory=Waits)
     _session: Session | None = None
     _known: int = 0
@@ -186,7 +189,8 @@ class Inspector:
     def _claimed(self, event: Event) -> None:
         projection = self.projection
         if self._session is not None:
-            self._needed[event.payload["attempt"]] = self.needed(self._session, event.subject)
+            needed = self.needed(self._session, event.subject, event.seq)
+            self._needed[event.payload["attempt"]] = [run for run in needed if run not in self.waits.skipped]
         sweep = projection.runs[event.subject].sweep
         campaign = self._campaign_of[sweep]
         if event.seq > self._known:
@@ -375,17 +379,15 @@ class Inspector:
     def _unmet(self, session: Session, attempt: str) -> list[str]:
         return [run for run in self._needed[attempt] if not self._truly_succeeded(session, run)]
 
-    def needed(self, session: Session, run_id: str) -> list[str]:
-        """Every run that must have succeeded before this one starts."""
-        needed: list[str] = [row[0] for row in session.rows("run_needs", run_id=run_id)]
-        for (sweep,) in session.rows("sweep_needs", id=session.rows("run_standing", id=run_id)[0][1]):
-            found = session.rows("runs_of_sweep", sweep_id=sweep, after=0, limit=10_000)
-            needed += [row[0] for row in found if row[6] != Reason.REMOVED]
+    def needed(self, session: Session, run_id: str, seq: int = END) -> list[str]:
+        """Every run that must have succeeded before this one starts, by what was asked for until the event `seq`."""
+        needed: list[str] = [run for run, since in session.rows("audit_run_needs", run_id=run_id) if since < seq]
+        for sweep, since in session.rows("audit_sweep_needs", id=self.projection.runs[run_id].sweep):
+            found = session.rows("runs_of_sweep", sweep_id=sweep, after=0, limit=10_000) if since < seq else []
+            needed += [row[0] for row in found if row[6] != Reason.REMOVED and row[0] in self.projection.runs]
         return needed
 
     def _truly_succeeded(self, session: Session, run: str) -> bool:
-        if run in self.waits.skipped:
-            return True
         declared = json.loads(session.value("run_config", id=run))["outputs"]
         return any(
             process.run == run
