@@ -127,7 +127,7 @@ def test_a_dependant_of_a_failure_is_blocked_with_its_reason(desk: Desk) -> None
     desk.carry_out(desk.runs(campaign)["t"], "fail", Reason.NONZERO_EXIT)
     job = jobs(desk)["s"]
     assert (job["status"], job["error_class"]) == ("blocked", None)
-    assert job["reason"] == "a sweep that it needs did not succeed"
+    assert job["reason"] == "teachers did not succeed as a whole"
     assert [it["status"] for it in queue(desk)["phases"]] == ["failed", "blocked"]
 
 

@@ -173,7 +173,14 @@ def _weighwhole_needs(session: Session, sweep_id: str) -> None:
     elif verdict is Standing.LOST:
         waiting = [row[0] for row in session.rows("runs_waiting", sweep_id=sweep_id, limit=AT_ONCE)]
         if waiting:
-            block(session, waiting, Reason.NEED_FAILED, "a sweep that it needs did not succeed", subject=sweep_id)
+            block(session, waiting, Reason.NEED_FAILED, _lost_need(session, sweep_id), subject=sweep_id)
+
+
+def _lost_need(session: Session, sweep_id: str) -> str:
+    """One of the sweeps that a sweep needs as a whole and that will not succeed by itself, in a sentence."""
+    needed = sorted(row[0] for row in session.rows("sweep_needs", id=sweep_id))
+    lost = next(it for it in needed if standing(campaigns.needed_counts(session, it)) is Standing.LOST)
+    return f"{campaigns.get_sweep(session, lost).name} did not succeed as a whole"
 
 
 def whole_needs(session: Session, sweep_id: str) -> Standing:
