@@ -151,7 +151,7 @@ def test_a_retried_run_looks_at_its_files_anew_and_is_not_skipped_for_its_own_ou
     desk.ask("cancel", id=run.id)
     desk.ask("retry", id=run.id)
     row = desk.store.read(lambda s: s.connection.execute("SELECT skip, met FROM conditions"))
-    assert row == [(0, 0)]
+    assert row == [(-1, 0)]
     assert desk.states(campaign) == {"a": "waiting"}
 
 
