@@ -87,7 +87,7 @@ def _wake_set_back(session: Session) -> None:
 def _look_at_waiting(session: Session, sweep_id: str) -> None:
     for run_id, _, name, state in session.rows("runs_waiting_with_cell_needs_lost", sweep_id=sweep_id, limit=AT_ONCE):
         block(session, [run_id], Reason.NEED_FAILED, f"{name} is {state}", subject=sweep_id)
-    _weighwhole_needs(session, sweep_id)
+    _weigh_whole_needs(session, sweep_id)
 
 
 def _release_dependants(session: Session, run_id: str) -> None:
@@ -159,13 +159,13 @@ def settle_sweeps(session: Session, sweep_ids: Iterable[str]) -> None:
             continue
         session.rows("sweep_settled_at", id=sweep_id, now=session.now)
         for (dependant,) in session.rows("sweep_dependants", id=sweep_id):
-            _weighwhole_needs(session, dependant)
+            _weigh_whole_needs(session, dependant)
         campaign_id = campaigns.get_sweep(session, sweep_id).campaign_id
         if campaign_id:
             end_campaign(session, campaign_id)
 
 
-def _weighwhole_needs(session: Session, sweep_id: str) -> None:
+def _weigh_whole_needs(session: Session, sweep_id: str) -> None:
     verdict = whole_needs(session, sweep_id)
     if verdict is Standing.MET:
         ready = [row[0] for row in session.rows("runs_waiting_with_cell_needs_met", sweep_id=sweep_id, limit=AT_ONCE)]
