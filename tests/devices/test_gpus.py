@@ -20,7 +20,7 @@ def test_a_machine_without_driver_tools_gets_slots_and_no_child() -> None:
     reading = probe.read()
     assert probe.pid is None
     assert (reading.kind, reading.gpus, reading.diagnosis) == ("none", (), (NO_TOOLS,))
-    given = offers(reading, target="here", slots=2, threshold_mib=500, ours={})
+    given = offers(reading, target="here", slots=2, threshold_mib=500, owners={})
     assert [(offer.id, offer.kind, offer.position) for offer in given] == [
         ("here/slot0", "slot", 0),
         ("here/slot1", "slot", 1),
