@@ -163,7 +163,7 @@ class Actors:
                 {
                     "name": name,
                     "command": ["job"],
-                    "workdir": "/work",
+                    "workdir": "/study",
                     "gpus": rng.choice((0, 0, 1, 2)),
                     "slots": rng.choice((1, 1, 2)),
                     "attempts": rng.choice((1, 2, 3)),
@@ -197,7 +197,7 @@ class Actors:
         return SweepPlan(
             name=name,
             cells=cells,
-            workdir="/work",
+            workdir="/study",
             needs=needs,
             need=self._need(),
             target=rng.choice(list(self.inspector.hosts)),
