@@ -13,7 +13,8 @@ from overnight.daemon.loop import Loop
 from overnight.domain.nouns import Attempt
 from overnight.planner import fit, judge, place
 from overnight.service import consequences, lanes, once, steer
-from overnight.store import moves, runs
+from overnight.service.chosen import Chosen
+from overnight.store import moves, projection, runs
 from overnight.store.base import Session
 from overnight.targets.base import Absent, Alive, Dead, News, Refused, Unknown
 from overnight.testing import host
@@ -174,17 +175,25 @@ def _(patch: Patch) -> None:
 
 @defect("a stop order is sent once")
 def _(patch: Patch) -> None:
-    patch.setattr(loop, "STOP_SECONDS", 1e12)
+    """Whatever is steered or watched makes the loop send standing orders anew: not one of them may be repeated."""
+    true, told = loop._stopping, set[str]()
+
+    def stopping(session: Session, name: str) -> list[Any]:
+        found = [attempt for attempt in true(session, name) if attempt.id not in told]
+        told.update(attempt.id for attempt in found)
+        return found
+
+    patch.setattr(loop, "_stopping", stopping)
 
 
 @defect("cancelling one run stops its neighbours too")
 def _(patch: Patch) -> None:
-    true = steer._in_states
+    true = steer.in_states
 
-    def in_states(session: Session, sweep_id: str, states: Any, chosen: str | None) -> list[str]:
-        return true(session, sweep_id, states, None if states == ("running",) else chosen)
+    def in_states(session: Session, it: Chosen, states: Any) -> list[str]:
+        return true(session, Chosen(it.sweep_id) if states == ("running",) else it, states)
 
-    patch.setattr(steer, "_in_states", in_states)
+    patch.setattr(steer, "in_states", in_states)
 
 
 @defect("cancelling forgets runs whose back-off lasts")
@@ -257,6 +266,8 @@ def _(patch: Patch) -> None:
 
 @defect("a run whose host was lost is tried again without end")
 def _(patch: Patch) -> None:
+    """With one interruption allowed instead of three, which a schedule seldom reaches."""
+    patch.setattr(projection, "INTERRUPTIONS_ALLOWED", 1)
     patch.setattr(judge, "INTERRUPTIONS_ALLOWED", 99)
 
 
