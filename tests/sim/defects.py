@@ -173,17 +173,11 @@ def _(patch: Patch) -> None:
     patch.setattr(steer, "_order_stop", lambda session, run: moves.move(session, steer.RUN, run, "order_stop"))
 
 
-@defect("a stop order is sent once")
+@defect("a stop order that was lost is not sent again")
 def _(patch: Patch) -> None:
-    """Whatever is steered or watched makes the loop send standing orders anew: not one of them may be repeated."""
-    true, told = loop._stopping, set[str]()
-
-    def stopping(session: Session, name: str) -> list[Any]:
-        found = [attempt for attempt in true(session, name) if attempt.id not in told]
-        told.update(attempt.id for attempt in found)
-        return found
-
-    patch.setattr(loop, "_stopping", stopping)
+    """Those of every second attempt are lost, and nobody repeats them."""
+    true = loop._stopping
+    patch.setattr(loop, "_stopping", lambda session, name: [it for it in true(session, name) if it.fence % 2])
 
 
 @defect("cancelling one run stops its neighbours too")
