@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from overnight.domain.errors import Unavailable
@@ -64,10 +65,8 @@ def cards_of(context: Context, target: str, *, ask: bool) -> Sequence[Card]:
     """The devices of a target: as it says itself, or, when it cannot be asked or need not be, as they are on record."""
     spot = context.spots.get(target)
     if spot is not None and ask:
-        try:
+        with suppress(Unavailable):
             return spot.target.offers()
-        except Unavailable:
-            pass
     return context.store.read(lambda session: [rows.device(row) for row in session.rows("devices_of", target=target)])
 
 
