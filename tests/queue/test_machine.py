@@ -35,11 +35,15 @@ def small_memory() -> Iterator[Path]:
                 (group / name).write_text(str(LIMIT))
         yield group
     finally:
-        wait_until(lambda: not (group / "cgroup.procs").read_text(), "the group is empty")
-        for inner in sorted(group.rglob("*/"), reverse=True):
-            with suppress(OSError):
-                inner.rmdir()
-        group.rmdir()
+        wait_until(lambda: removed(group), "the group is empty and gone")
+
+
+def removed(group: Path) -> bool:
+    """Try to take a group away with those below it; they stay while ended processes were not reaped yet."""
+    for folder in (*sorted(group.rglob("*/"), reverse=True), group):
+        with suppress(OSError):
+            folder.rmdir()
+    return not group.exists()
 
 
 @contextmanager
