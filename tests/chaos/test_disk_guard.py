@@ -30,16 +30,6 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-@pytest.fixture
-def plane(tmp_path: Path) -> Iterator[Plane]:
-    made = Plane(tmp_path)
-    try:
-        made.up()
-        yield made
-    finally:
-        made.clean()
-
-
 def fill_bytes(disk: Path) -> None:
     with (disk / "filler").open("ab", buffering=0) as file, contextlib.suppress(OSError):
         while file.write(b"x" * 65_536) == 65_536:
