@@ -63,6 +63,35 @@ class AnalysisSettings:
 
 
 @dataclass(frozen=True)
+class WildSettings:
+    """`[wild_v2]`: how strict the Wild V2 protocol is with its clients."""
+
+    strict: bool = False
+    """Runs without a conversation (`chat_session_id`) or a sweep are refused."""
+
+
+@dataclass(frozen=True)
+class CapacitySettings:
+    """`[capacity]`: how many runs may be live for those that bring no bound of their own (the Wild V2 protocol's)."""
+
+    max_concurrent: int | None = None
+    """None = what the cluster's type says."""
+
+
+@dataclass(frozen=True)
+class LimitSettings:
+    """`[limits]`: what one token may ask for. The home's first token has none of these limits."""
+
+    requests_per_second: float = 50.0
+    burst: int = 500
+    """Requests that may come at once after a quiet time."""
+    streams: int = 20
+    """Open streams and waiting requests at once."""
+    cells: int = 10_000
+    """Runs that one request may create."""
+
+
+@dataclass(frozen=True)
 class Configuration:
     """Everything that a server of one home is configured with."""
 
@@ -74,6 +103,9 @@ class Configuration:
     local: LocalSettings = field(default_factory=LocalSettings)
     notify: NotifySettings = field(default_factory=NotifySettings)
     analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
+    wild: WildSettings = field(default_factory=WildSettings)
+    capacity: CapacitySettings = field(default_factory=CapacitySettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
 
     @property
     def token_file(self) -> Path:
@@ -105,6 +137,9 @@ def load(environment: Mapping[str, str]) -> Configuration:
         local=LocalSettings(**document.get("local", {})),
         notify=NotifySettings(**{name: tuple(listed) for name, listed in document.get("notify", {}).items()}),
         analysis=_analysis(**document.get("analysis", {})),
+        wild=WildSettings(**document.get("wild_v2", {})),
+        capacity=CapacitySettings(**document.get("capacity", {})),
+        limits=LimitSettings(**document.get("limits", {})),
     )
 
 
@@ -120,7 +155,14 @@ def _document(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise Refused(f"{path} cannot be read: {error}", place=str(path), next_step="Correct the file.") from error
-    checks = {"local": _check_local, "notify": _check_notify, "analysis": _check_analysis}
+    checks = {
+        "local": _check_local,
+        "notify": _check_notify,
+        "analysis": _check_analysis,
+        "wild_v2": _check_wild,
+        "capacity": _check_capacity,
+        "limits": _check_limits,
+    }
     problems = _unknown(document, set(checks), "")
     for name, check in checks.items():
         table = document.get(name, {})
@@ -161,6 +203,34 @@ def _check_analysis(table: Mapping[str, Any]) -> list[Problem]:
     if limit is None or not 0 < limit <= LONGEST_LIMIT:
         problems.append(Problem("analysis.time_limit", "must be a length of time of at most a day: 90, 45m, 2h"))
     return problems if table else []
+
+
+def _check_wild(table: Mapping[str, Any]) -> list[Problem]:
+    problems = _unknown(table, {"strict"}, "wild_v2.")
+    if not isinstance(table.get("strict", False), bool):
+        problems.append(Problem("wild_v2.strict", "must be true or false"))
+    return problems
+
+
+def _check_capacity(table: Mapping[str, Any]) -> list[Problem]:
+    problems = _unknown(table, {"max_concurrent"}, "capacity.")
+    if not _number(table.get("max_concurrent", 1), whole=True):
+        problems.append(Problem("capacity.max_concurrent", "must be a whole number, at least 1"))
+    return problems
+
+
+def _check_limits(table: Mapping[str, Any]) -> list[Problem]:
+    known = {entry.name for entry in fields(LimitSettings)}
+    wrong = [name for name in known & table.keys() if not _number(table[name], whole=name != "requests_per_second")]
+    found = [
+        Problem(f"limits.{name}", "must be a number above zero, whole but for requests_per_second") for name in wrong
+    ]
+    return _unknown(table, known, "limits.") + found
+
+
+def _number(value: Any, *, whole: bool) -> bool:
+    kinds = int if whole else (int, float)
+    return isinstance(value, kinds) and not isinstance(value, bool) and value > 0
 
 
 def _texts(value: Any) -> bool:

@@ -108,9 +108,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(count=st.integers(1, 3), state=st.sampled_from(RUN.initial))
     def submit_more(self, count: int, state: str) -> None:
         made = [(new_id(self.rng), f"more-{place}", "{}") for place in range(count)]
-        self.store.write(
-            SYSTEM, lambda s: campaigns.insert_runs(s, self.campaign, self.sweep, made, state=state, priority=0)
-        )
+        self.store.write(SYSTEM, lambda s: campaigns.insert_runs(s, self.campaign, self.sweep, made, state=state))
         self.model.runs |= {run: state for run, _, _ in made}
 
     @rule(pick=picks, transition=run_moves)

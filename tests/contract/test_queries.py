@@ -22,7 +22,8 @@ NUMBERS = frozenset({
     "after", "before", "change", "code", "created_at", "ended_at", "failures", "fence", "floor", "interruptions",
     "limit", "memory_mib", "mono", "not_before", "now", "number", "observed_at", "pid", "position", "priority",
     "seen_at", "seen_since", "seq", "signal", "started_at", "token", "wall", "failed_since",
-    "used_mib", "strangers", "rung", "skip", "met", "next_at", "part", "mib", "since", "most",
+    "used_mib", "strangers", "rung", "skip", "met", "next_at", "part", "mib", "since", "most", "attributed",
+    "queued_at",
 })  # fmt: skip
 SPECIAL: dict[str, Any] = {
     "states": '["queued"]',
@@ -34,11 +35,11 @@ SPECIAL: dict[str, Any] = {
 }
 NULLABLE = frozenset({
     "attempt_started", "attempt_ended", "attempt_sent", "run_judged", "device_upsert", "device_diagnosis",
-    "sweep_insert", "result_insert", "alert_failed",
+    "sweep_insert", "result_insert", "alert_failed", "wild_session_insert",
 })  # fmt: skip
 NEVER_NULL = frozenset({
     "id", "name", "fence", "kind", "target", "position", "memory_mib", "now", "failures", "interruptions", "priority",
-    "settings", "seq", "text", "metric", "run_id", "rung", "strangers",
+    "settings", "seq", "text", "metric", "run_id", "rung", "strangers", "record",
 })  # fmt: skip
 """Arguments of the nullable queries that the schema wants."""
 

@@ -8,18 +8,18 @@ import pytest
 
 from overnight.domain.nouns import Device
 from overnight.domain.plan import Need
-from overnight.domain.states import FINAL_RUN, OPEN_RUN, RUN
+from overnight.domain.states import FINAL_RUN, RUN, UNFINISHED_RUN
 from overnight.planner.waves import FRESH_SECONDS, Standing, Wave, campaign_end, standing, unsettled
 
 
-@pytest.mark.parametrize("state", OPEN_RUN)
-def test_a_sweep_is_open_while_any_run_goes_on_by_itself(state: str) -> None:
+@pytest.mark.parametrize("state", UNFINISHED_RUN)
+def test_a_sweep_is_open_while_any_run_is_at_no_end(state: str) -> None:
     assert standing({state: 1, "succeeded": 5, "failed": 1}) is Standing.OPEN
     assert campaign_end({state: 1, "failed": 3}) is None
 
 
-def test_every_state_is_either_open_or_final() -> None:
-    assert {*OPEN_RUN, *FINAL_RUN} == set(RUN.states)
+def test_every_state_is_either_unfinished_or_final() -> None:
+    assert {*UNFINISHED_RUN, *FINAL_RUN} == set(RUN.states)
 
 
 def test_a_need_is_met_only_by_success_of_every_run() -> None:
@@ -28,6 +28,11 @@ def test_a_need_is_met_only_by_success_of_every_run() -> None:
     assert standing({"succeeded": 3, "failed": 0}) is Standing.MET
     for state in ("failed", "cancelled", "blocked"):
         assert standing({"succeeded": 3, state: 1}) is Standing.LOST
+
+
+def test_a_campaign_without_runs_is_not_over() -> None:
+    assert campaign_end({}) is None
+    assert campaign_end({"succeeded": 0}) is None
 
 
 def test_a_campaign_ends_as_its_worst_run() -> None:

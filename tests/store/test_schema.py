@@ -6,14 +6,18 @@ import re
 
 import pytest
 
-from overnight.domain.states import LIVE_ATTEMPT, LIVE_RUN, MACHINES, Machine
+from overnight.domain.states import LIVE_ATTEMPT, LIVE_RUN, MACHINES, RUN, Machine
 from overnight.store.migrate import migrations, statements
 
 SQL = [part for _, text in migrations() for part in statements(text, postgres=False)]
 
 
+ANEW = {"runs": "runs_anew"}
+"""Tables that a later migration made again, under what name: that is how they are now."""
+
+
 def table(name: str) -> str:
-    return next(part for part in SQL if part.startswith(f"CREATE TABLE {name} "))
+    return next(part for part in SQL if part.startswith(f"CREATE TABLE {ANEW.get(name, name)} "))
 
 
 def index(name: str) -> str:
@@ -42,11 +46,27 @@ def test_live_runs_are_indexed_by_their_states() -> None:
     assert listed(index("runs_live").partition("WHERE")[2]) == set(LIVE_RUN)
 
 
-def test_both_dialects_get_the_same_statements() -> None:
+def test_both_dialects_get_the_same_statements_where_none_is_named() -> None:
     for number, text in migrations():
+        if "-- only: " in text:
+            continue
         ours, theirs = statements(text, postgres=False), statements(text, postgres=True)
         assert len(ours) == len(theirs), number
         assert not [part for part in theirs if re.search(r"\b(INTEGER|REAL)\b", part)]
+
+
+def test_a_part_for_one_dialect_is_for_that_one_only() -> None:
+    text = "SELECT 1;\n-- only: sqlite\nSELECT 2;\n-- only: postgres\nSELECT 3;\n-- only: all\nSELECT 4;\n"
+    assert statements(text, postgres=False) == ["SELECT 1", "SELECT 2", "SELECT 4"]
+    assert statements(text, postgres=True) == ["SELECT 1", "SELECT 3", "SELECT 4"]
+
+
+def test_both_dialects_allow_the_same_states_of_a_run() -> None:
+    _, text = migrations()[2]
+    checks = [
+        listed(part.partition("CHECK")[2]) for part in statements(text, postgres=True) if "runs_state_check" in part
+    ]
+    assert checks[-1] == set(RUN.states)
 
 
 def test_migrations_are_numbered_without_gaps() -> None:

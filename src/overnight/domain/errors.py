@@ -4,10 +4,13 @@ OvernightError
 ├── Refused                what was asked is wrong: nothing changed (exit 2, HTTP 4xx)
 │   ├── InvalidFile        a campaign file; lists every problem with its place
 │   ├── InvalidRequest     a field of a request
+│   ├── BadRequest         what a dialect answers with 400: the request makes no sense as things are
 │   ├── NotFound           no such thing
 │   ├── Ambiguous          a prefix that fits several things
 │   ├── Conflict           the state of the thing does not allow it
 │   ├── KeyReused          an idempotency key came with a different request before
+│   ├── InFlight           the first request with this idempotency key is not answered yet
+│   ├── LimitExceeded      more than this token may ask for at once
 │   └── Denied             the actor may not do this
 ├── PreflightFailed        the work could not start as things are: nothing was submitted (exit 1, HTTP 422)
 ├── StoreRefused           the database cannot be used safely: the server does not start
@@ -21,8 +24,9 @@ OvernightError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class OvernightError(Exception):
@@ -85,15 +89,44 @@ class PreflightFailed(OvernightError):
 
 
 class InvalidRequest(Refused):
-    """A field of a request is wrong; `place` names it."""
+    """A field of a request is wrong; `place` names it. `details`: all that are wrong, each `type, loc, msg, input`."""
 
     code = "invalid_request"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        place: str | None = None,
+        next_step: str | None = None,
+        details: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        super().__init__(message, place=place, next_step=next_step)
+        self.details = tuple(details)
+
+
+class BadRequest(Refused):
+    """What the Wild V2 protocol answers with 400."""
+
+    code = "bad_request"
 
 
 class KeyReused(Refused):
     """An idempotency key came with a different request before."""
 
     code = "key_reused"
+
+
+class InFlight(Refused):
+    """The first request with this idempotency key is still being carried out: ask again soon."""
+
+    code = "in_flight"
+
+
+class LimitExceeded(Refused):
+    """More than this token may ask for: too many requests or streams at once, or too large a grid."""
+
+    code = "limit_exceeded"
 
 
 class NotFound(Refused):

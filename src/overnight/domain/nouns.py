@@ -10,6 +10,17 @@ from overnight.domain.plan import Budget, EnvironmentPlan, Goal, Need, Retry
 
 
 @dataclass(frozen=True, slots=True)
+class Attribution:
+    """For whom something is created, beside the actor who asks: through which surface, in which conversation."""
+
+    origin: str = "native"
+    """`native`, `wild`, `mcp`, `cli`."""
+    chat: str | None = None
+    attributed: int = 0
+    """0 = nothing was said of a conversation, 1 = there is none, on purpose, 2 = `chat` names it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Campaign:
     """One research effort."""
 
@@ -32,6 +43,10 @@ class Campaign:
     settled_at: float | None
     actor: str
     analyze: bool = False
+    origin: str = ""
+    chat: str | None = None
+    attributed: int = 0
+    """See `Attribution`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +70,10 @@ class SweepSettings:
     hang: float | None = None
     precondition_wait: float = 0.0
     breaker: int | None = None
+    capacity: bool = False
+    """Starts only while fewer runs are live than the cluster has room for; the cluster's type decides on its GPU."""
+    shell: str = "/bin/sh"
+    """What reads commands that are text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +129,17 @@ class Run:
     """0 = as it was written; n = the n-th declared smaller setting of `config["smaller"]`."""
     hint: Mapping[str, Any] | None = None
     """What the next placement should mind: `avoid` (ids of devices)."""
+    actor: str = "admin"
+    origin: str = ""
+    chat: str | None = None
+    attributed: int = 0
+    """See `Attribution`."""
+    parent_id: str | None = None
+    """The run that it was made from."""
+    queued_at: float | None = None
+    """When its start was first asked for."""
+    archived_at: float | None = None
+    """Since when listings leave it out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,8 @@ class Retry:
     longest: float = 600.0
     only_memory: bool = False
     """Nothing but lack of memory (device or host) is tried again: the rule of the queue's manifests."""
+    only_gpu_memory: bool = False
+    """Nothing but busy or full GPUs is tried again, always after `delay`: the rule of the Wild V2 protocol."""
     smaller: int = 0
     """Smaller settings that the cells declare (`CellPlan.smaller`); each grants one more attempt after a lack of
     device memory."""
@@ -184,6 +186,10 @@ class SweepPlan:
     """Seconds that unmet `requires` are waited for when nothing else of the campaign can run."""
     breaker: int | None = 5
     """First runs that fail in the same way after which the rest is blocked; None = never."""
+    capacity: bool = False
+    """Starts only while fewer runs are live than the cluster has room for; `need` is then decided by its type."""
+    shell: str = "/bin/sh"
+    """What reads commands that are text."""
 
     @property
     def phase_name(self) -> str:

@@ -56,10 +56,11 @@ RUN = Machine(
     noun="run",
     table="runs",
     column="state",
-    initial=("waiting", "queued"),
+    initial=("waiting", "queued", "ready"),
     terminal=frozenset({"succeeded", "failed", "cancelled"}),
     reopening=frozenset({"retry"}),
     arrows=(
+        Arrow("enqueue", ("ready",), "queued", "its start was asked for"),
         Arrow("release", ("waiting",), "queued", "everything it needs has succeeded, every path it requires is there"),
         Arrow("skip", ("waiting",), "succeeded", "its outputs were there already, and that was declared to suffice"),
         Arrow("claim", ("queued",), "running", "an attempt was given devices and a fence"),
@@ -71,10 +72,19 @@ RUN = Machine(
         Arrow("block", ("waiting", "queued"), "blocked", "what it needs cannot succeed, or the budget is used up"),
         Arrow("unblock", ("blocked",), "waiting", "what blocked it was retried"),
         Arrow("recall", ("queued", "delayed", "blocked"), "waiting", "its file, or what it needs, was changed"),
-        Arrow("cancel", ("waiting", "queued", "delayed", "blocked"), "cancelled", "asked for before it ran"),
+        Arrow(
+            "cancel",
+            ("waiting", "queued", "delayed", "blocked", "ready", "external"),
+            "cancelled",
+            "asked for before it ran, or while somebody else carried it out",
+        ),
         Arrow("order_stop", ("running",), "cancelling", "asked for while it ran; the stop order stands"),
         Arrow("stopped", ("cancelling",), "cancelled", "its attempt is proven to have ended"),
         Arrow("retry", ("failed", "cancelled", "blocked", "succeeded"), "waiting", "asked for by an actor"),
+        Arrow("report", ("ready",), "external", "somebody else says that they carry it out"),
+        Arrow("report_success", ("ready", "external"), "succeeded", "who carried it out says so"),
+        Arrow("report_failure", ("ready", "external"), "failed", "who carried it out says so"),
+        Arrow("report_stop", ("ready", "external"), "cancelled", "who carried it out says so"),
     ),
 )
 
@@ -163,7 +173,22 @@ LEASE = Machine(
     arrows=(Arrow("release", ("held",), "released", "processes are gone and memory is back"),),
 )
 
-MACHINES = (CAMPAIGN, CAMPAIGN_GATE, SWEEP, SWEEP_GATE, RUN, ATTEMPT, DEVICE, LEASE)
+WILD_SESSION = Machine(
+    noun="wild_session",
+    table="wild_sessions",
+    column="status",
+    initial=("running",),
+    terminal=frozenset({"stopped", "done", "failed"}),
+    arrows=(
+        Arrow("pause", ("running",), "paused", "nothing of its conversation starts; what runs goes on"),
+        Arrow("resume", ("paused",), "running", "starts are allowed again"),
+        Arrow("stop", ("running", "paused"), "stopped", "asked for, or another one of its conversation was started"),
+        Arrow("finish", ("running", "paused"), "done", "the agent says that the goal is reached"),
+        Arrow("fail", ("running", "paused"), "failed", "the agent says that it gives up"),
+    ),
+)
+
+MACHINES = (CAMPAIGN, CAMPAIGN_GATE, SWEEP, SWEEP_GATE, RUN, ATTEMPT, DEVICE, LEASE, WILD_SESSION)
 
 LIVE_RUN = ("running", "cancelling")
 """States of a run that has a possibly live attempt."""
@@ -171,5 +196,7 @@ LIVE_ATTEMPT = ("launching", "running", "stopping")
 """States of an attempt whose process may be alive."""
 FINAL_RUN = ("succeeded", "failed", "cancelled", "blocked")
 """States in which a run stays unless somebody acts."""
-OPEN_RUN = ("waiting", "queued", "delayed", "running", "cancelling")
-"""States from which a run goes on by itself."""
+OPEN_RUN = ("waiting", "queued", "delayed", "running", "cancelling", "external")
+"""States from which a run goes on by itself, or in other hands."""
+UNFINISHED_RUN = (*OPEN_RUN, "ready")
+"""States that are no end, whether or not a run leaves them by itself."""

@@ -60,6 +60,8 @@ def explain(situation: Situation) -> Explanation:
     """Why the run is where it is."""
     run = situation.run
     by_state = {
+        "ready": _ready,
+        "external": _external,
         "waiting": _waiting,
         "queued": _queued,
         "delayed": _delayed,
@@ -71,6 +73,15 @@ def explain(situation: Situation) -> Explanation:
         "cancelled": _cancelled,
     }
     return by_state[run.state](situation)
+
+
+def _ready(situation: Situation) -> Explanation:
+    return Explanation("ready", "nobody has asked for its start yet", (f"overnight start {situation.run.id}",))
+
+
+def _external(situation: Situation) -> Explanation:
+    sentence = "somebody else carries it out and reports how it stands"
+    return Explanation("external", sentence, (f"overnight cancel {situation.run.id}",))
 
 
 def _waiting(situation: Situation) -> Explanation:

@@ -8,7 +8,7 @@ from enum import Enum
 
 from overnight.domain.nouns import Device
 from overnight.domain.plan import Need
-from overnight.domain.states import OPEN_RUN
+from overnight.domain.states import UNFINISHED_RUN
 from overnight.planner.fit import is_free, suits
 
 FRESH_SECONDS = 60.0
@@ -30,15 +30,16 @@ class Standing(Enum):
 
 def standing(counts: Mapping[str, int]) -> Standing:
     """Judge a sweep by its numbers of runs per state."""
-    if any(counts.get(state, 0) for state in OPEN_RUN):
+    if any(counts.get(state, 0) for state in UNFINISHED_RUN):
         return Standing.OPEN
     others = sum(number for state, number in counts.items() if state != "succeeded")
     return Standing.LOST if others else Standing.MET
 
 
 def campaign_end(counts: Mapping[str, int]) -> str | None:
-    """The arrow that a campaign takes when nothing of it goes on any more; None while something does."""
-    if any(counts.get(state, 0) for state in OPEN_RUN):
+    """The arrow that a campaign takes when nothing of it goes on any more; None while something does, is still to be
+    started, or when nothing was ever added to it."""
+    if not any(counts.values()) or any(counts.get(state, 0) for state in UNFINISHED_RUN):
         return None
     if counts.get("failed") or counts.get("blocked"):
         return "fail"

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from overnight.config import Configuration
+from overnight.domain import access
+from overnight.domain.access import Principal
 from overnight.store.base import Change, Store
 from overnight.targets.base import Files, Target
 
@@ -34,6 +36,9 @@ class Context:
     wake: Callable[[], None]
     """Tells the loop that an actor changed something."""
     change: Change = ADMIN
+    principal: Principal = access.ADMIN
+    origin: str = "native"
+    """The surface by which it is asked: `native`, `wild`, `mcp`, `cli`; kept with what is created."""
 
     @property
     def runs_folder(self) -> Path:

@@ -9,26 +9,52 @@ from typing import Any
 from overnight.service import convert, doctor, findings, look, queue_view, retrying, steer, submit, told, update
 from overnight.service import requests as ask
 from overnight.service.context import Context
-from overnight.service.routes import ROUTES
+from overnight.service.routes import ROUTES, Route
 from overnight.service.views import View
+from overnight.service.wild import alerts, cluster, logs, metrics, runs, sessions, skills, sweeps
+from overnight.service.wild.routes import WILD_ROUTES
+from overnight.service.wild.work import Work
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One thing that can be asked of Overnight.
+    """One thing that can be asked of Overnight: where (see `Route`), what it takes, what carries it out."""
 
-    `changes` operations take an idempotency key and need a role above viewer. `path` holds `{id}` where the request's
-    `id` belongs.
-    """
-
-    name: str
-    method: str
-    path: str
+    route: Route
     request: type[ask.Request]
-    work: Callable[[Context, Any], View]
-    changes: bool
-    summary: str
-    status: int = 200
+    work: Callable[[Context, Any], Any]
+    answer: Any
+    """Shape of what comes back: a Pydantic model, a TypedDict, or a list of one; None = any object."""
+
+    @property
+    def name(self) -> str:
+        """What it is called; like the other properties here the route's own."""
+        return self.route.name
+
+    @property
+    def method(self) -> str:
+        """GET, POST, PUT or DELETE."""
+        return self.route.method
+
+    @property
+    def path(self) -> str:
+        """Names in braces are fields of the request."""
+        return self.route.path
+
+    @property
+    def changes(self) -> bool:
+        """Whether it takes an idempotency key."""
+        return self.route.changes
+
+    @property
+    def summary(self) -> str:
+        """One sentence."""
+        return self.route.summary
+
+    @property
+    def status(self) -> int:
+        """HTTP's number for a good answer."""
+        return self.route.status
 
 
 _WORK: dict[str, tuple[type[ask.Request], Callable[[Context, Any], View]]] = {
@@ -59,8 +85,14 @@ _WORK: dict[str, tuple[type[ask.Request], Callable[[Context, Any], View]]] = {
 }
 """What each operation takes and what carries it out."""
 
-OPERATIONS: tuple[Operation, ...] = tuple(
-    Operation(it.name, it.method, it.path, *_WORK[it.name], it.changes, it.summary, it.status) for it in ROUTES
-)
+_WILD: dict[str, Work] = {
+    **runs.WORK, **sweeps.WORK, **logs.WORK, **metrics.WORK, **alerts.WORK, **cluster.WORK, **sessions.WORK,
+    **skills.WORK,
+}  # fmt: skip
+"""The same for the Wild V2 protocol."""
+
+NATIVE: tuple[Operation, ...] = tuple(Operation(it, *_WORK[it.name], None) for it in ROUTES if it.name in _WORK)
+WILD: tuple[Operation, ...] = tuple(Operation(it, *_WILD[it.name]) for it in WILD_ROUTES if it.name in _WILD)
+OPERATIONS = (*NATIVE, *WILD)
 
 BY_NAME = {operation.name: operation for operation in OPERATIONS}

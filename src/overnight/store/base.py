@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from overnight.clock import Clock
+from overnight.domain.access import Scope
 from overnight.store.ledger import Ledger
 
 T = TypeVar("T")
@@ -20,10 +21,14 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Who asks for a change, and on behalf of which request: written into every event of the transaction."""
+    """Who asks, and on behalf of which request: written into every event of the transaction."""
 
     actor: str
     request_id: str = ""
+    scope: Scope | None = None
+    """What exists for who asks; None = everything."""
+    token: str | None = None
+    """Id of the token by which it is asked, for its budget."""
 
 
 SYSTEM = Change(actor="system")

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 from overnight.domain.errors import NotFound
-from overnight.domain.nouns import Campaign, Sweep
+from overnight.domain.nouns import Attribution, Campaign, Sweep
 from overnight.domain.plan import CampaignPlan, CellPlan, Smaller, SweepPlan
 from overnight.domain.states import SWEEP
 from overnight.ids import new_id
@@ -20,14 +20,18 @@ from overnight.store import rows
 from overnight.store.base import Session
 from overnight.store.moves import CHUNK, move
 
+UNSAID = Attribution()
+"""Nothing was said of a conversation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What is stored beside a plan: the file as it was written, where it lay, and the identity of the code."""
+    """What is stored beside a plan: the file as it was written, where it lay, the identity of the code, for whom."""
 
     source: str
     path: str
     code: Mapping[str, Any]
+    by: Attribution = UNSAID
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,10 @@ def submit(session: Session, plan: CampaignPlan, submission: Submission, digest:
         settings=campaign_settings(plan, submission.code),
         now=session.now,
         actor=session.change.actor,
+        **asdict(submission.by),
     )
-    session.record("campaign.create", campaign_id, name=plan.name, path=submission.path, runs=plan.cells)
+    said = {"chat": submission.by.chat} if submission.by.chat else {}
+    session.record("campaign.create", campaign_id, name=plan.name, path=submission.path, runs=plan.cells, **said)
     sweep_ids = {sweep.name: insert_sweep(session, campaign_id, sweep, rng) for sweep in plan.sweeps}
     for sweep in plan.sweeps:
         whole = [need.sweep for need in sweep.needs if need.match is None]
@@ -72,7 +78,7 @@ def submit(session: Session, plan: CampaignPlan, submission: Submission, digest:
         for cell in sweep.cells:
             cell_ids[cell.name] = new_id(rng)
     for sweep in plan.sweeps:
-        insert_cells(session, campaign_id, sweep_ids[sweep.name], sweep, cell_ids)
+        insert_cells(session, campaign_id, sweep_ids[sweep.name], sweep, cell_ids, submission.by)
     for sweep in plan.sweeps:
         needs = [{"run_id": cell_ids[c.name], "needs_id": cell_ids[n]} for c in sweep.cells for n in c.needs]
         session.many("run_need_insert", needs)
@@ -140,14 +146,21 @@ def _smaller(it: Smaller) -> dict[str, Any]:
     return {"changed": dict(it.changed), "command": _command(it.command), "env": dict(it.env)}
 
 
-def insert_cells(session: Session, campaign_id: str, sweep_id: str, plan: SweepPlan, ids: Mapping[str, str]) -> None:
+def insert_cells(
+    session: Session,
+    campaign_id: str,
+    sweep_id: str,
+    plan: SweepPlan,
+    ids: Mapping[str, str],
+    by: Attribution = UNSAID,
+) -> None:
     """The runs of a sweep in file order; those with conditions wait until these were looked at."""
     whole = any(need.match is None for need in plan.needs)
     waits = [whole or bool(cell.needs) or has_conditions(cell) for cell in plan.cells]
     for waiting, pairs in groupby(zip(waits, plan.cells, strict=True), key=itemgetter(0)):
         state = "waiting" if waiting else "queued"
         made = [(ids[cell.name], cell.name, config_of(cell)) for _, cell in pairs]
-        insert_runs(session, campaign_id, sweep_id, made, state=state, priority=0)
+        insert_runs(session, campaign_id, sweep_id, made, state=state, by=by)
     insert_conditions(session, sweep_id, plan, ids)
 
 
@@ -186,7 +199,8 @@ def insert_runs(
     made: Iterable[tuple[str, str, str]],
     *,
     state: str,
-    priority: int,
+    by: Attribution = UNSAID,
+    parent_id: str | None = None,
 ) -> None:
     """Store runs (id, name, config text) of one sweep, all in the same first state; one event per chunk."""
     last: int = session.value("run_last_seq")
@@ -198,9 +212,13 @@ def insert_runs(
             "sweep_id": sweep_id,
             "name": name,
             "state": state,
-            "priority": priority,
+            "priority": 0,
             "config": config,
             "now": session.now,
+            "actor": session.change.actor,
+            "parent_id": parent_id,
+            "queued_at": session.now if state == "queued" else None,
+            **asdict(by),
         }
         for place, (run_id, name, config) in enumerate(made, start=1)
     ]
@@ -208,10 +226,12 @@ def insert_runs(
     session.rows("tally_add", sweep_id=sweep_id, state=state, change=len(table))
     for start in range(0, len(table), CHUNK):
         ids = [row["id"] for row in table[start : start + CHUNK]]
-        session.record("run.create", sweep_id, ids=ids, state=state)
+        session.record("run.create", sweep_id, ids=ids, state=state, **({"chat": by.chat} if by.chat else {}))
 
 
-def submit_single(session: Session, runs: Iterable[SingleRun], rng: random.Random) -> list[str]:
+def submit_single(
+    session: Session, runs: Iterable[SingleRun], rng: random.Random, by: Attribution = UNSAID
+) -> list[str]:
     """Store runs outside any campaign; runs of one shape of settings share a hidden sweep. Returns their ids."""
     ids: list[str] = []
     groups: dict[SweepPlan, list[tuple[str, str, str]]] = {}
@@ -219,7 +239,7 @@ def submit_single(session: Session, runs: Iterable[SingleRun], rng: random.Rando
         ids.append(new_id(rng))
         groups.setdefault(single.sweep, []).append((ids[-1], single.name, config_of(single.cell)))
     for plan, made in groups.items():
-        insert_runs(session, None, _alone(session, shape_of(plan), plan, rng), made, state="queued", priority=0)
+        insert_runs(session, None, _alone(session, shape_of(plan), plan, rng), made, state="queued", by=by)
     return ids
 
 

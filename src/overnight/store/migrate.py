@@ -14,6 +14,8 @@ APPLICATION_ID = 0x4F564E54
 
 _TYPES = ((re.compile(r"\bINTEGER\b"), "BIGINT"), (re.compile(r"\bREAL\b"), "DOUBLE PRECISION"))
 _COMMENT = re.compile(r"--.*$", re.MULTILINE)
+_ONLY = re.compile(r"^-- only: (sqlite|postgres|all)$", re.MULTILINE)
+"""From such a line on, up to the next one, statements are for one dialect: SQLite cannot change a CHECK in place."""
 
 
 class Migrator(Protocol):
@@ -42,11 +44,16 @@ def migrations() -> list[tuple[int, str]]:
 
 def statements(text: str, *, postgres: bool) -> list[str]:
     """The single statements of a migration, in the dialect's types."""
-    text = _COMMENT.sub("", text)
+    text = _COMMENT.sub("", _meant_for("postgres" if postgres else "sqlite", text))
     if postgres:
         for pattern, name in _TYPES:
             text = pattern.sub(name, text)
     return [part.strip() for part in text.split(";") if part.strip()]
+
+
+def _meant_for(dialect: str, text: str) -> str:
+    first, *rest = _ONLY.split(text)
+    return first + "".join(part for only, part in zip(rest[::2], rest[1::2], strict=True) if only in (dialect, "all"))
 
 
 def migrate(migrator: Migrator, *, postgres: bool, where: str) -> None:

@@ -11,7 +11,19 @@ from collections.abc import Callable
 
 from overnight.domain.nouns import Event
 from overnight.domain.reasons import INTERRUPTIONS_ALLOWED, Reason
-from overnight.domain.states import ATTEMPT, CAMPAIGN, DEVICE, LEASE, LIVE_ATTEMPT, MACHINES, RUN, SWEEP, Arrow, Machine
+from overnight.domain.states import (
+    ATTEMPT,
+    CAMPAIGN,
+    DEVICE,
+    LEASE,
+    LIVE_ATTEMPT,
+    MACHINES,
+    RUN,
+    SWEEP,
+    WILD_SESSION,
+    Arrow,
+    Machine,
+)
 from overnight.store.lives import AttemptLife, Life, Rules, RunLife, Violation
 
 NOTES = frozenset(
@@ -24,10 +36,16 @@ NOTES = frozenset(
         "run.priority",
         "sweep.update",
         "campaign.update",
+        "cluster.update",
+        "run.archive",
+        "run.unarchive",
     }
 )
 """Kinds of events that change no state. What is neither here, in `NOTE_FAMILIES` nor an arrow is a violation."""
-NOTE_FAMILIES = ("log.", "denied.", "host.", "alert.", "hold.", "file.")
+NOTE_FAMILIES = (
+    "log.", "denied.", "host.", "alert.", "hold.", "file.", "label.", "metrics.", "question.", "skill.", "wild.",
+    "callback.",
+)  # fmt: skip
 """Beginnings of kinds that change no state, whatever follows; so does any kind that ends in `NOTE_ENDING`."""
 NOTE_ENDING = ".annotate"
 
@@ -48,6 +66,7 @@ class Projection:
         self.campaigns: dict[str, Life] = {}
         self.sweeps: dict[str, Life] = {}
         self.devices: dict[str, Life] = {}
+        self.wild_sessions: dict[str, Life] = {}
         self.runs: dict[str, RunLife] = {}
         self.attempts: dict[str, AttemptLife] = {}
         self.leases: dict[tuple[str, str], str] = {}
@@ -66,6 +85,7 @@ class Projection:
             "campaign.create": lambda event: self._create(CAMPAIGN, self.campaigns, event.subject),
             "sweep.create": lambda event: self._create(SWEEP, self.sweeps, event.subject),
             "device.create": lambda event: self._create(DEVICE, self.devices, event.subject),
+            "wild_session.create": lambda event: self._create(WILD_SESSION, self.wild_sessions, event.subject),
             "run.create": self._create_runs,
             "run.claim": self._claim,
             "run.update": self._update,
@@ -121,17 +141,27 @@ class Projection:
     def _create(self, machine: Machine, lives: dict[str, Life], thing: str) -> None:
         if thing in lives:
             self._say("I6", thing, f"this {machine.noun} was created twice")
-        lives[thing] = Life(machine.initial[0], "" if machine is DEVICE else "open", self._seq)
+        life = Life(machine.initial[0], "open" if machine in (CAMPAIGN, SWEEP) else "", self._seq)
+        lives[thing] = life
 
     def _move_life(self, machine: Machine, arrow: Arrow, event: Event) -> None:
-        lives = {"campaign": self.campaigns, "sweep": self.sweeps, "device": self.devices}[machine.noun]
-        life = lives.get(event.subject)
+        life = self._lives(machine).get(event.subject)
         if life is None:
             self._unknown(machine.noun, event.subject)
             return
-        self._cross(machine, arrow, event.subject, getattr(life, machine.column), event.actor)
-        setattr(life, machine.column, arrow.target)
+        column = "gate" if machine.column == "gate" else "state"
+        self._cross(machine, arrow, event.subject, getattr(life, column), event.actor)
+        setattr(life, column, arrow.target)
         life.seq = self._seq
+
+    def _lives(self, machine: Machine) -> dict[str, Life]:
+        known = {
+            CAMPAIGN.noun: self.campaigns,
+            SWEEP.noun: self.sweeps,
+            DEVICE.noun: self.devices,
+            WILD_SESSION.noun: self.wild_sessions,
+        }
+        return known[machine.noun]
 
     # Runs
 

@@ -18,7 +18,8 @@ encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=T
 
 def campaign(row: Row) -> Campaign:
     """From `campaign_get` and its like."""
-    id_, seq, name, state, gate, digest, path, settings, used, created, started, settled, actor = row
+    id_, seq, name, state, gate, digest, path, settings, used, created, started, settled, actor, *by = row
+    origin, chat, attributed = by
     kept = json.loads(settings)
     goal = kept["goal"]
     return Campaign(
@@ -39,17 +40,20 @@ def campaign(row: Row) -> Campaign:
         started_at=started,
         settled_at=settled,
         actor=actor,
+        origin=origin,
+        chat=chat,
+        attributed=attributed,
     )
 
 
 _PLAIN = (
     "workdir", "time_limit", "grace", "parallel", "phase", "barrier", "target", "estimate", "stale_after", "hang",
-    "precondition_wait", "breaker",
+    "precondition_wait", "breaker", "capacity", "shell",
 )  # fmt: skip
 """Settings of a sweep that are the same in the plan, in the store and in the noun."""
 _ADDED = {
     "phase": "", "barrier": False, "target": "here", "estimate": None, "stale_after": None, "hang": None,
-    "precondition_wait": 0.0, "breaker": None,
+    "precondition_wait": 0.0, "breaker": None, "capacity": False, "shell": "/bin/sh",
 }  # fmt: skip
 """What rows that were written before these settings existed mean by their absence."""
 

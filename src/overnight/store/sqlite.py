@@ -232,8 +232,15 @@ class _SqliteMigrator:
         return int(cast("str", found[0][0])) if found else 0
 
     def apply(self, number: int, statements: Sequence[str]) -> None:
-        with self._raw:
-            for statement in statements:
-                self._raw.execute(statement)
-            self._raw.execute(queries.sqlite()["meta_put"], {"name": "schema", "value": str(number)})
-            self._raw.pragma("application_id", APPLICATION_ID)
+        # A table that is made anew is dropped while others point at it: references are checked at the end instead.
+        self._raw.pragma("foreign_keys", False)
+        try:
+            with self._raw:
+                for statement in statements:
+                    self._raw.execute(statement)
+                if self._raw.execute("PRAGMA foreign_key_check").fetchall():
+                    raise StoreRefused("the record refers to rows that are not there", next_step="Restore a backup.")
+                self._raw.execute(queries.sqlite()["meta_put"], {"name": "schema", "value": str(number)})
+                self._raw.pragma("application_id", APPLICATION_ID)
+        finally:
+            self._raw.pragma("foreign_keys", True)

@@ -163,8 +163,8 @@ class Audit:
 
     def compare(self, session: Session) -> Iterator[Violation]:
         """I1, I8 and I16: the tables are what the events made them."""
-        looks = (self._campaigns, self._sweeps, self._devices, self._runs, self._attempts, self._leases, self._tallies)
-        for look in (*looks, self._fence):
+        looks = (self._campaigns, self._sweeps, self._devices, self._runs, self._attempts, self._leases)
+        for look in (*looks, self._tallies, self._wild_sessions, self._fence):
             try:
                 yield from look(session)
             except UnicodeDecodeError:
@@ -191,6 +191,11 @@ class Audit:
         yield from self._differences(
             "device", table, {thing: life.state for thing, life in self.projection.devices.items()}
         )
+
+    def _wild_sessions(self, session: Session) -> Iterator[Violation]:
+        table = {row[0]: row[1] for row in session.rows("audit_wild_sessions")}
+        lives = self.projection.wild_sessions
+        yield from self._differences("wild_session", table, {thing: life.state for thing, life in lives.items()})
 
     def _runs(self, session: Session) -> Iterator[Violation]:
         table = {row[1]: tuple(row[2:]) for row in _paged(session, "audit_runs")}
@@ -245,6 +250,7 @@ class Audit:
             "campaign": kept.campaigns,
             "sweep": kept.sweeps,
             "device": kept.devices,
+            "wild_session": kept.wild_sessions,
             "run": kept.runs,
             "attempt": kept.attempts,
         }

@@ -50,11 +50,14 @@ VALUES (:principal, :route, :key, :fingerprint, :answer, :now);
 SELECT coalesce(max(seq), 0) FROM campaigns;
 
 -- name: campaign_insert
-INSERT INTO campaigns (seq, id, name, state, gate, digest, path, source, settings, attempts_used, created_at, actor)
-VALUES (:seq, :id, :name, 'active', 'open', :digest, :path, :source, :settings, 0, :now, :actor);
+INSERT INTO campaigns (seq, id, name, state, gate, digest, path, source, settings, attempts_used, created_at, actor,
+  origin, chat, attributed)
+VALUES (:seq, :id, :name, 'active', 'open', :digest, :path, :source, :settings, 0, :now, :actor, :origin, :chat,
+  :attributed);
 
 -- name: campaign_get
-SELECT id, seq, name, state, gate, digest, path, settings, attempts_used, created_at, started_at, settled_at, actor
+SELECT id, seq, name, state, gate, digest, path, settings, attempts_used, created_at, started_at, settled_at, actor,
+  origin, chat, attributed
 FROM campaigns WHERE id = :id;
 
 -- name: campaign_source
@@ -70,11 +73,13 @@ SELECT id FROM campaigns WHERE name = :name ORDER BY seq DESC LIMIT 1;
 SELECT id FROM campaigns WHERE id >= :low AND id < :high LIMIT 3;
 
 -- name: campaigns_latest
-SELECT id, seq, name, state, gate, digest, path, settings, attempts_used, created_at, started_at, settled_at, actor
+SELECT id, seq, name, state, gate, digest, path, settings, attempts_used, created_at, started_at, settled_at, actor,
+  origin, chat, attributed
 FROM campaigns WHERE seq < :before ORDER BY seq DESC LIMIT :limit;
 
 -- name: campaigns_active
-SELECT id, seq, name, state, gate, digest, path, settings, attempts_used, created_at, started_at, settled_at, actor
+SELECT id, seq, name, state, gate, digest, path, settings, attempts_used, created_at, started_at, settled_at, actor,
+  origin, chat, attributed
 FROM campaigns WHERE state = 'active' ORDER BY seq;
 
 -- name: campaign_used
@@ -142,8 +147,9 @@ SELECT coalesce(max(seq), 0) FROM runs;
 
 -- name: run_insert
 INSERT INTO runs (seq, id, campaign_id, sweep_id, name, state, priority, config, attempts, failures, interruptions,
-  created_at, fence)
-VALUES (:seq, :id, :campaign_id, :sweep_id, :name, :state, :priority, :config, 0, 0, 0, :now, 0);
+  created_at, fence, actor, origin, chat, attributed, parent_id, queued_at)
+VALUES (:seq, :id, :campaign_id, :sweep_id, :name, :state, :priority, :config, 0, 0, 0, :now, 0, :actor, :origin, :chat,
+  :attributed, :parent_id, :queued_at);
 
 -- name: run_standing
 SELECT state, sweep_id, campaign_id, failures, interruptions FROM runs WHERE id = :id;
@@ -156,7 +162,8 @@ INSERT INTO run_needs (run_id, needs_id) VALUES (:run_id, :needs_id);
 
 -- name: run_get
 SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
-  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint
+  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint,
+  actor, origin, chat, attributed, parent_id, queued_at, archived_at
 FROM runs WHERE id = :id;
 
 -- name: runs_by_prefix
@@ -164,23 +171,27 @@ SELECT id FROM runs WHERE id >= :low AND id < :high LIMIT 3;
 
 -- name: runs_latest
 SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
-  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint
+  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint,
+  actor, origin, chat, attributed, parent_id, queued_at, archived_at
 FROM runs WHERE seq < :before ORDER BY seq DESC LIMIT :limit;
 
 -- name: runs_of_campaign
 SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
-  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint
+  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint,
+  actor, origin, chat, attributed, parent_id, queued_at, archived_at
 FROM runs WHERE campaign_id = :campaign_id AND seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: runs_of_sweep
 SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
-  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint
+  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint,
+  actor, origin, chat, attributed, parent_id, queued_at, archived_at
 FROM runs WHERE sweep_id = :sweep_id AND seq > :after ORDER BY seq LIMIT :limit;
 
 -- name: runs_alone
 -- Runs outside any campaign; their sweeps are few (one per shape), so the sweep index serves.
 SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
-  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint
+  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint,
+  actor, origin, chat, attributed, parent_id, queued_at, archived_at
 FROM runs WHERE campaign_id IS NULL AND seq < :before ORDER BY seq DESC LIMIT :limit;
 
 -- name: runs_queued_head
@@ -390,7 +401,8 @@ UPDATE runs SET reason = :reason, detail = :detail, ended_at = :now WHERE id = :
 -- name: runs_live
 -- Forced to the index of live attempts: for the sake of the order SQLite would walk through all attempts ever made.
 SELECT r.id, r.seq, r.campaign_id, r.sweep_id, r.name, r.state, r.reason, r.detail, r.priority, r.config, r.attempts, r.failures,
-  r.interruptions, r.not_before, r.created_at, r.started_at, r.ended_at, r.fence, r.rung, r.hint
+  r.interruptions, r.not_before, r.created_at, r.started_at, r.ended_at, r.fence, r.rung, r.hint,
+  r.actor, r.origin, r.chat, r.attributed, r.parent_id, r.queued_at, r.archived_at
 FROM attempts a INDEXED BY attempts_live_target JOIN runs r ON r.id = a.run_id
 WHERE a.state IN ('launching', 'running', 'stopping') ORDER BY a.fence LIMIT :limit;
 
@@ -415,7 +427,8 @@ SELECT device_id, attempt_id FROM leases WHERE state = 'held';
 
 -- name: run_first_in_state
 SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
-  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint
+  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint,
+  actor, origin, chat, attributed, parent_id, queued_at, archived_at
 FROM runs WHERE sweep_id = :sweep_id AND state = :state ORDER BY seq LIMIT 1;
 
 -- name: condition_insert
@@ -769,3 +782,10 @@ UPDATE attempts SET detail = :detail WHERE id = :id AND fence = :fence;
 -- Whether outputs that are there already may be a run's own: it has made attempts, or was asked to run again.
 SELECT 1 FROM runs r LEFT JOIN conditions c ON c.run_id = r.id
 WHERE r.id = :run_id AND (r.attempts > 0 OR c.skip = -1);
+
+-- name: audit_wild_sessions
+SELECT id, status FROM wild_sessions;
+
+-- name: wild_session_insert
+INSERT INTO wild_sessions (seq, id, chat, status, record, started_at)
+VALUES (:seq, :id, :chat, 'running', :record, :now);

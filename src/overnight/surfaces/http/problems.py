@@ -8,9 +8,12 @@ from typing import Any
 
 from overnight.domain.errors import (
     Ambiguous,
+    BadRequest,
     Conflict,
     Denied,
+    InFlight,
     InvalidFile,
+    LimitExceeded,
     NotFound,
     OvernightError,
     PreflightFailed,
@@ -26,6 +29,9 @@ TITLES = {
     "invalid_file": "The campaign file has problems",
     "preflight_failed": "The work cannot start as things are",
     "invalid_request": "The request is malformed",
+    "bad_request": "The request makes no sense as things are",
+    "in_flight": "The first request with this idempotency key is not answered yet",
+    "limit_exceeded": "More than this token may ask for",
     "not_found": "No such thing",
     "ambiguous": "The name fits several things",
     "conflict": "The present state does not allow it",
@@ -51,6 +57,9 @@ TITLES = {
 """Code -> title. A code keeps its meaning for ever."""
 STATUSES: tuple[tuple[type[OvernightError], int], ...] = (
     (NotFound, 404),
+    (BadRequest, 400),
+    (InFlight, 409),
+    (LimitExceeded, 429),
     (Ambiguous, 409),
     (Conflict, 409),
     (Denied, 403),

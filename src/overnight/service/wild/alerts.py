@@ -1,0 +1,8 @@
+"""What a job or a rule asks a person, and the answers."""
+
+from __future__ import annotations
+
+from overnight.service.wild.work import Work
+
+WORK: dict[str, Work] = {}
+"""Name of an operation -> what it takes, what carries it out, what it answers."""

@@ -1,0 +1,8 @@
+"""Metric rows and their series."""
+
+from __future__ import annotations
+
+from overnight.service.wild.work import Work
+
+WORK: dict[str, Work] = {}
+"""Name of an operation -> what it takes, what carries it out, what it answers."""

@@ -1,0 +1,8 @@
+"""Runs: create, list, edit, queue, start, stop, run again, archive, move, report."""
+
+from __future__ import annotations
+
+from overnight.service.wild.work import Work
+
+WORK: dict[str, Work] = {}
+"""Name of an operation -> what it takes, what carries it out, what it answers."""

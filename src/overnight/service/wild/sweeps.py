@@ -1,0 +1,8 @@
+"""Sweeps: create, list, edit, start, cancel."""
+
+from __future__ import annotations
+
+from overnight.service.wild.work import Work
+
+WORK: dict[str, Work] = {}
+"""Name of an operation -> what it takes, what carries it out, what it answers."""
