@@ -32,6 +32,7 @@ SPECIAL: dict[str, Any] = {
     "state": "queued",
     "left": "running",
     "paths": '["/a"]',
+    "scope_campaigns": '["x"]',
 }
 NULLABLE = frozenset({
     "attempt_started", "attempt_ended", "attempt_sent", "run_judged", "device_upsert", "device_diagnosis",

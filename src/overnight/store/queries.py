@@ -10,6 +10,7 @@ _HEADER = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _COMMENT = re.compile(r"^--.*$\n?", re.MULTILINE)
 _ARGUMENT = re.compile(r"(?<![:\w]):([a-z_]+)")
 _INDEXED_BY = re.compile(r"\s+INDEXED BY \w+")
+_LISTED = re.compile(r"SELECT value FROM json_each\((:[a-z_]+)\)")
 
 
 def named(text: str) -> dict[str, str]:
@@ -31,11 +32,13 @@ def sqlite() -> dict[str, str]:
 
 @cache
 def postgres() -> dict[str, str]:
-    """The queries as psycopg takes them: arguments are `%(name)s`; index hints, which PostgreSQL lacks, are dropped."""
+    """The queries as psycopg takes them: arguments are `%(name)s`; index hints, which PostgreSQL lacks, are dropped, and
+    members of a JSON list of texts are taken by its own function."""
     merged = {**named(_text("queries.sql")), **named(_text("postgres.sql"))}
     return {name: to_postgres(sql) for name, sql in merged.items()}
 
 
 def to_postgres(sql: str) -> str:
-    """One query in psycopg's parameter style, without SQLite's index hints."""
-    return _ARGUMENT.sub(r"%(\1)s", _INDEXED_BY.sub("", sql.replace("%", "%%")))
+    """One query in psycopg's parameter style, without SQLite's index hints and table function."""
+    plain = _LISTED.sub(r"SELECT json_array_elements_text(CAST(\1 AS json))", _INDEXED_BY.sub("", sql))
+    return _ARGUMENT.sub(r"%(\1)s", plain.replace("%", "%%"))

@@ -1,10 +1,5 @@
 -- What PostgreSQL must say differently, each with the reason, and what only a server has: locks, notices, sessions.
 
--- name: runs_in_states_of_sweep
--- json_each is SQLite's table function.
-SELECT id FROM runs WHERE sweep_id = :sweep_id
-AND state IN (SELECT json_array_elements_text(CAST(:states AS json))) ORDER BY seq;
-
 -- name: outputs_claimed
 -- json_each is SQLite's table function.
 SELECT c.id, c.name, count(*), min(o.path) FROM outputs o JOIN runs r ON r.id = o.run_id

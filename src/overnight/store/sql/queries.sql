@@ -789,3 +789,20 @@ SELECT id, status FROM wild_sessions;
 -- name: wild_session_insert
 INSERT INTO wild_sessions (seq, id, chat, status, record, started_at)
 VALUES (:seq, :id, :chat, 'running', :record, :now);
+
+-- What is there for who asks (store/scope.py), and access tokens.
+
+-- name: campaign_owner
+SELECT actor, name FROM campaigns WHERE id = :id;
+
+-- name: run_owner
+SELECT actor, campaign_id FROM runs WHERE id = :id;
+
+-- name: sweep_campaign
+SELECT campaign_id FROM sweeps WHERE id = :id;
+
+-- name: campaigns_in_scope
+-- By id, by name, by who made them.
+SELECT id FROM campaigns WHERE actor = :actor
+UNION SELECT id FROM campaigns WHERE id IN (SELECT value FROM json_each(:scope_campaigns))
+UNION SELECT id FROM campaigns WHERE name IN (SELECT value FROM json_each(:scope_campaigns));
