@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from overnight.service.requests import LARGEST, Request
 
@@ -18,6 +18,30 @@ class WildRequest(Request):
     """Unknown fields are left out; the surface names them in `warnings` of an object answer."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, str_max_length=4 * 1024 * 1024, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        """No text, however deep, has what neither a database nor a process argument can hold."""
+        rest = [value]
+        while rest:
+            it = rest.pop()
+            if isinstance(it, str):
+                _refuse_odd(it)
+            elif isinstance(it, dict):
+                rest += (*it.keys(), *it.values())
+            elif isinstance(it, list | tuple):
+                rest += it
+        return value
+
+
+def _refuse_odd(text: str) -> None:
+    if "\0" in text:
+        raise ValueError("has a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("has half of a surrogate pair") from error
 
 
 class Empty(WildRequest):

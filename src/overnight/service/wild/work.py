@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from overnight.service.context import Context
@@ -16,3 +16,11 @@ class Work(NamedTuple):
     request: type[Request]
     work: Callable[[Context, Any], Any]
     answer: Any
+
+
+class Listed(list[Any]):
+    """A page of a listing: an array, and where the next page begins (`cursor`; None = there is no more)."""
+
+    def __init__(self, rows: Iterable[Any], cursor: str | None) -> None:
+        super().__init__(rows)
+        self.cursor = cursor
