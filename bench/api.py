@@ -1,4 +1,4 @@
-"""What agents ask most, with 10,000 stored runs, beside an empty FastAPI endpoint in the same run; and listings by size."""
+"""What agents ask most, with 10,000 stored runs, beside an empty FastAPI endpoint in the same run; pages by size."""
 
 from __future__ import annotations
 
