@@ -15,17 +15,20 @@ import overnight
 from overnight.clock import Clock, SystemClock, pause
 from overnight.config import Configuration
 from overnight.daemon.analyst import Analyst
+from overnight.daemon.answers import Answers
 from overnight.daemon.aside import Aside
 from overnight.daemon.herald import Herald, Messenger
 from overnight.daemon.loop import Loop
 from overnight.daemon.sessions import next_session, open_epoch
 from overnight.daemon.world import Place, World
 from overnight.domain.errors import Refused, StoreRefused
-from overnight.home import HomeLock, token_of
+from overnight.home import HomeLock, attempt_key_of, token_of
 from overnight.ids import system_random
 from overnight.service.context import Context, Spot
 from overnight.service.findings import summary
+from overnight.service.keyring import Keyring
 from overnight.service.requests import One
+from overnight.store import tokens
 from overnight.store.base import Store
 from overnight.store.sqlite import SqliteStore
 from overnight.surfaces.cli.bystander import Bystander
@@ -84,10 +87,14 @@ class Plane:
         self.lock.release()
 
 
-def start(configuration: Configuration, *, broken: Callable[[str], None]) -> Plane:
-    """Take the home's lock, open the store and start the loop. `broken` is called when the loop cannot go on."""
+def start(configuration: Configuration, *, broken: Callable[[str], None], url: str = "") -> Plane:
+    """Take the home's lock, open the store and start the loop. `broken` is called when the loop cannot go on.
+
+    `url`: where it will answer, if that is known already; jobs are told.
+    """
     os.umask(0o077)
     lock = HomeLock(configuration)
+    lock.url = url
     try:
         return _start(configuration, lock, broken)
     except OSError as error:
@@ -104,7 +111,8 @@ def _start(configuration: Configuration, lock: HomeLock, broken: Callable[[str],
     clock = SystemClock()
     messenger = _messenger(configuration)
     store = open_store(configuration, clock, alone=True)
-    token_of(configuration)
+    keyring = Keyring(token_of(configuration), attempt_key_of(configuration))
+    keyring.add(store.read(tokens.standing))
     open_epoch(store, clock, overnight.__version__)
     probe = GpuProbe(clock)
     target = _local_target(configuration, store, clock, probe)
@@ -120,12 +128,14 @@ def _start(configuration: Configuration, lock: HomeLock, broken: Callable[[str],
         rng,
         home=lambda: files.room(str(configuration.home)),
         reserve=configuration.local.reserve,
+        variables=lambda attempt: _variables(keyring, lock.url, attempt),
     )
     loop = Loop(world)
     target.wake = loop.wake
     stop = threading.Event()
     thread = threading.Thread(target=_guarded, args=(loop, stop, broken), name="loop", daemon=True)
-    context = Context(store, {target.name: Spot(target, files)}, configuration, rng, lambda: loop.wake(steered=True))
+    spots = {target.name: Spot(target, files)}
+    context = Context(store, spots, configuration, rng, lambda: loop.wake(steered=True), keyring=keyring)
     aside = _aside(configuration, context, messenger)
     world.written = aside.wake
     thread.start()
@@ -197,7 +207,15 @@ def _aside(configuration: Configuration, context: Context, messenger: Messenger 
         return summary(context, One(id=campaign_id))
 
     herald = Herald(context.store, messenger, frozenset(configuration.notify.on))
-    return Aside(herald, Analyst(context.store, configuration.analysis, configuration.home, summed_up))
+    analyst = Analyst(context.store, configuration.analysis, configuration.home, summed_up)
+    answers = Answers(context.store, {name: spot.files for name, spot in context.spots.items()})
+    return Aside(herald, analyst, answers)
+
+
+def _variables(keyring: Keyring, url: str, attempt: str) -> dict[str, str]:
+    """By which a job may ask this server about its own run."""
+    found = {"OVERNIGHT_TOKEN": keyring.of_attempt(attempt), "OVERNIGHT_URL": url}
+    return {name: value for name, value in found.items() if value}
 
 
 def _guarded(loop: Loop, stop: threading.Event, broken: Callable[[str], None]) -> None:

@@ -19,11 +19,26 @@ def new_id(rng: random.Random) -> str:
     return f"{rng.getrandbits(48):012x}"
 
 
+def new_question_id(rng: random.Random) -> str:
+    """32 lower-case hex digits: the id of what a job asks, which the Wild V2 protocol calls an alert."""
+    return f"{rng.getrandbits(128):032x}"
+
+
 def new_token() -> str:
     """A secret of 256 bits for the Authorization header."""
     return secrets.token_urlsafe(32)
 
 
+def new_secret() -> str:
+    """The secret of an access token: 256 bits behind a word by which scanners of leaks know it."""
+    return f"ovn_{new_token()}"
+
+
 def attempt_id(run_id: str, number: int) -> str:
     """The id of the `number`-th attempt of a run: says both, and is the same however often it is asked for."""
     return f"{run_id}.{number}"
+
+
+def run_of_attempt(attempt: str) -> str:
+    """The run that the id of an attempt names."""
+    return attempt.partition(".")[0]

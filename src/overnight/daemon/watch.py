@@ -14,8 +14,9 @@ from overnight.domain.alerts import AlertKind
 from overnight.domain.nouns import Attempt
 from overnight.domain.reasons import Mark, Reason
 from overnight.domain.states import ATTEMPT
+from overnight.planner.rules import Rule
 from overnight.planner.watch import Glimpse, Limits, Notice, Watched, all_idle, first_look, next_look, notices
-from overnight.store import runs
+from overnight.store import questions, runs
 from overnight.store.base import Session
 from overnight.store.marks import alert, mark
 from overnight.store.moves import move
@@ -139,6 +140,8 @@ def _say(session: Session, found: Found) -> bool:
     if isinstance(notice.kind, Mark):
         if mark(session, attempt.id, attempt.run_id, notice.kind, notice.detail):
             _alert(session, found)
+            if notice.kind is Mark.SILENT:
+                _ask(session, found)
         return False
     payload = {"reason": notice.kind, "detail": notice.detail, "doing": found.doing}
     if not move(session, ATTEMPT, attempt.id, "order_stop", fence=attempt.fence, run=attempt.run_id, **payload):
@@ -146,6 +149,13 @@ def _say(session: Session, found: Found) -> bool:
     session.rows("attempt_ordered", id=attempt.id, fence=attempt.fence, detail=notice.detail)
     _alert(session, found)
     return True
+
+
+def _ask(session: Session, found: Found) -> None:
+    """Whether it should go on: the id is that of the attempt, which is asked about this once."""
+    attempt = found.attempt
+    question_id = f"{attempt.run_id}{attempt.number:020x}"
+    questions.ask_by_rule(session, runs.get(session, attempt.run_id), question_id, Rule.SILENT, found.notice.detail)
 
 
 def _alert(session: Session, found: Found) -> None:

@@ -23,6 +23,8 @@ class AlertKind(StrEnum):
     """The analysis hook of a campaign failed."""
     HANG = "hang"
     """A run showed neither output nor progress and was stopped."""
+    QUESTION = "question"
+    """A job, or a rule about its numbers, asks something and waits for an answer."""
     SLOW = "slow"
     SILENT = "silent"
     IDLE = "idle"
@@ -36,8 +38,9 @@ DEFAULT_KINDS = (
     AlertKind.DISK_FULL,
     AlertKind.ANALYSIS_FAILED,
     AlertKind.HANG,
+    AlertKind.QUESTION,
 )
-"""Told unless the configuration chooses: what ended, and what does not go on by itself."""
+"""Told unless the configuration chooses: what ended, what does not go on by itself, and what waits for an answer."""
 
 ANALYSIS = "analysis"
 """Kind of the row that asks for the analysis hook of a campaign that is over: nobody is told of it."""

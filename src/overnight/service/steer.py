@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from overnight.domain.errors import Conflict
+from overnight.domain.nouns import Run
 from overnight.domain.reasons import Reason
 from overnight.domain.states import ATTEMPT, CAMPAIGN_GATE, RUN, SWEEP_GATE
 from overnight.service import consequences
@@ -51,6 +52,13 @@ def cancel_idle(
     session.many("run_cancelled", [{"id": it, "reason": reason, "detail": asked, "now": session.now} for it in moved])
     consequences.follow(session, [EndedRun(run, sweep_id, None, "cancelled") for run in moved])
     return moved
+
+
+def stop_run(session: Session, run: Run) -> bool:
+    """Cancel a run that does not run, or order its end; False when it has ended, or was told to end before."""
+    if run.state in RUN.arrow("cancel").sources:
+        return bool(cancel_idle(session, run.sweep_id, [run.id]))
+    return _order_stop(session, run.id)
 
 
 def _order_stop(session: Session, run_id: str) -> bool:

@@ -56,6 +56,8 @@ class Launch:
     time_limit: float | None
     grace: float
     log_cap: int | None
+    check: tuple[str, ...] | None = None
+    """A command that must end well before `argv` is started; what it says otherwise is why nothing was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,3 +222,12 @@ class Files(Protocol):
     def log(self, folder: str, offset: int, limit: int) -> tuple[bytes, int]:
         """Bytes of the log from `offset` (negative: from its end), at most `limit`, and where the next call
         continues."""
+
+    def part(self, folder: str, name: str, offset: int, limit: int) -> tuple[bytes, int]:
+        """As `log`, of another regular file that lies in an attempt's folder itself; empty when there is none."""
+
+    def put(self, folder: str, name: str, text: str) -> None:
+        """Write a small file (`FILE` or `SUBFOLDER/FILE`) into an attempt's folder: whole, durably, and nowhere else.
+
+        Replaces what was there. Raises Rejected when it never can be written, Unavailable when it cannot be now.
+        """

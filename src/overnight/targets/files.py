@@ -15,6 +15,7 @@ from overnight.domain import metrics
 from overnight.domain.clues import read_log
 from overnight.targets.base import Evidence, Progress, Room
 from overnight.targets.progress import progress
+from overnight.targets.put import put
 
 TAIL_BYTES = 256 * 1024
 """How much of a log's end is searched for final numbers."""
@@ -101,6 +102,24 @@ class LocalFiles:
         except OSError:
             return b"", 0
         return data, start + len(data)
+
+    def part(self, folder: str, name: str, offset: int, limit: int) -> tuple[bytes, int]:
+        """See `Files.part`."""
+        if "/" in name or name in ("", ".", ".."):
+            return b"", 0
+        try:
+            with open_regular(os.path.join(folder, name)) as file:
+                size = os.fstat(file.fileno()).st_size
+                start = max(0, size + offset) if offset < 0 else min(offset, size)
+                file.seek(start)
+                data = file.read(limit)
+        except (OSError, ValueError):
+            return b"", 0
+        return data, start + len(data)
+
+    def put(self, folder: str, name: str, text: str) -> None:
+        """See `Files.put`."""
+        put(folder, name, text)
 
     def _metrics(
         self, folder: str, record: Mapping[str, Any], outputs: Sequence[str], since: float

@@ -202,6 +202,13 @@ class FakeTarget:
         """See `Files.log`: nothing was ever written."""
         return b"", 0
 
+    def part(self, folder: str, name: str, offset: int, limit: int) -> tuple[bytes, int]:  # noqa: ARG002
+        """See `Files.part`: nothing was ever written."""
+        return b"", 0
+
+    def put(self, folder: str, name: str, text: str) -> None:
+        """See `Files.put`: nobody reads it."""
+
     def next_due(self) -> float:
         """When late news arrive."""
         return min((due for due, _ in self._inbox), default=float("inf"))

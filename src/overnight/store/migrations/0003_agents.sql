@@ -55,6 +55,7 @@ ALTER TABLE runs ADD COLUMN parent_id TEXT;
 ALTER TABLE runs ADD COLUMN queued_at REAL;
 ALTER TABLE runs ADD COLUMN archived_at REAL;
 CREATE INDEX runs_chat ON runs (chat, seq) WHERE chat IS NOT NULL;
+CREATE INDEX runs_parent ON runs (parent_id, seq) WHERE parent_id IS NOT NULL;
 CREATE INDEX runs_ready ON runs (sweep_id, seq) WHERE state = 'ready';
 CREATE INDEX runs_archived ON runs (state) WHERE archived_at IS NOT NULL;
 -- To list by state what is rare; what succeeded is most of them, and is found from the newest on.
@@ -64,6 +65,8 @@ ALTER TABLE campaigns ADD COLUMN chat TEXT;
 ALTER TABLE campaigns ADD COLUMN attributed INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX campaigns_chat ON campaigns (chat, seq) WHERE chat IS NOT NULL;
 CREATE INDEX campaigns_actor ON campaigns (actor, seq);
+-- To find the hidden sweep of a shape of settings inside a campaign.
+CREATE INDEX sweeps_named ON sweeps (campaign_id, name, seq);
 
 -- Words that people and agents put on campaigns, sweeps and runs (their ids).
 CREATE TABLE labels (
@@ -100,6 +103,12 @@ CREATE TABLE cluster (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   state TEXT NOT NULL
 );
+-- How many runs there are in each state: the sums of the tallies, kept in the same way.
+CREATE TABLE totals (
+  state TEXT PRIMARY KEY,
+  number INTEGER NOT NULL
+);
+INSERT INTO totals (state, number) SELECT state, sum(number) FROM tallies GROUP BY state;
 
 -- Metric rows that jobs sent, as they were sent.
 CREATE TABLE points (
@@ -109,6 +118,14 @@ CREATE TABLE points (
   at REAL NOT NULL,
   data TEXT NOT NULL,
   PRIMARY KEY (run_id, seq)
+);
+
+-- What the rules remember of the loss that an attempt sends, as JSON.
+CREATE TABLE curves (
+  run_id TEXT NOT NULL REFERENCES runs (id),
+  attempt INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  PRIMARY KEY (run_id, attempt)
 );
 
 -- What a job, or a rule about its numbers, asks a person; the answer is written into the run's folder (delivered_at).
@@ -151,19 +168,34 @@ CREATE TABLE wild_sweeps (
   cancelled INTEGER NOT NULL
 );
 
--- The durable half of an agent's loop: the agent drives, this remembers. record: JSON of what it keeps.
+-- The durable half of an agent's loop: the agent drives, this remembers. record: JSON of what it keeps; scoped: it
+-- reaches only what its actor made.
 CREATE TABLE wild_sessions (
   seq INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
   chat TEXT,
   status TEXT NOT NULL CHECK (status IN ('running', 'paused', 'stopped', 'done', 'failed')),
   record TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  scoped INTEGER NOT NULL,
   started_at REAL NOT NULL,
   finished_at REAL
 );
-CREATE INDEX wild_sessions_chat ON wild_sessions (chat, seq);
+CREATE INDEX wild_sessions_chat ON wild_sessions (coalesce(chat, ''), seq);
+CREATE INDEX wild_sessions_actor ON wild_sessions (actor, seq);
 -- Nothing of these conversations starts.
 CREATE INDEX wild_sessions_paused ON wild_sessions (chat) WHERE status = 'paused';
+CREATE TABLE wild_iterations (
+  session_id TEXT NOT NULL REFERENCES wild_sessions (id),
+  seq INTEGER NOT NULL,
+  iteration INTEGER NOT NULL,
+  at REAL NOT NULL,
+  entry TEXT NOT NULL,
+  PRIMARY KEY (session_id, seq)
+);
+-- What a loop has to look at: runs of its conversation that ended, questions that nobody answered.
+CREATE INDEX runs_chat_ended ON runs (chat, ended_at) WHERE chat IS NOT NULL AND ended_at IS NOT NULL;
+CREATE INDEX questions_open ON questions (seq) WHERE response IS NULL;
 CREATE TABLE wild_resolved (
   session_id TEXT NOT NULL REFERENCES wild_sessions (id),
   event_id TEXT NOT NULL,

@@ -66,9 +66,6 @@ SELECT source FROM campaigns WHERE id = :id;
 -- name: campaign_by_digest
 SELECT id FROM campaigns WHERE digest = :digest AND state = 'active' ORDER BY seq DESC LIMIT 1;
 
--- name: campaign_by_name
-SELECT id FROM campaigns WHERE name = :name ORDER BY seq DESC LIMIT 1;
-
 -- name: campaigns_by_prefix
 SELECT id FROM campaigns WHERE id >= :low AND id < :high LIMIT 3;
 
@@ -196,8 +193,11 @@ FROM runs WHERE campaign_id IS NULL AND seq < :before ORDER BY seq DESC LIMIT :l
 
 -- name: runs_queued_head
 -- The next runs of a sweep. The partial index is forced: SQLite's planner prefers the one on sweep_id (7,000 x slower).
+-- Left out is what a paused loop of its conversation holds back.
 SELECT id, seq, priority, attempts, created_at, hint FROM runs INDEXED BY runs_queued
-WHERE sweep_id = :sweep_id AND state = 'queued' ORDER BY priority DESC, seq LIMIT :limit;
+WHERE sweep_id = :sweep_id AND state = 'queued' AND NOT EXISTS (SELECT 1 FROM wild_sessions w
+  WHERE w.status = 'paused' AND w.chat = runs.chat AND (w.scoped = 0 OR w.actor = runs.actor))
+ORDER BY priority DESC, seq LIMIT :limit;
 
 -- name: runs_waiting
 SELECT id FROM runs INDEXED BY runs_waiting
@@ -787,10 +787,42 @@ WHERE r.id = :run_id AND (r.attempts > 0 OR c.skip = -1);
 SELECT id, status FROM wild_sessions;
 
 -- name: wild_session_insert
-INSERT INTO wild_sessions (seq, id, chat, status, record, started_at)
-VALUES (:seq, :id, :chat, 'running', :record, :now);
+INSERT INTO wild_sessions (seq, id, chat, status, record, actor, scoped, started_at)
+VALUES (:seq, :id, :chat, 'running', :record, :actor, :scoped, :now);
 
 -- What is there for who asks (store/scope.py), and access tokens.
+
+-- name: token_last_seq
+SELECT coalesce(max(seq), 0) FROM tokens;
+
+-- name: token_insert
+INSERT INTO tokens (seq, id, name, hash, role, campaigns, verbs, budget, used, created_at, created_by, expires_at)
+VALUES (:seq, :id, :name, :hash, :role, :campaigns, :verbs, :budget, 0, :now, :created_by, :expires_at);
+
+-- name: token_find
+SELECT id, seq, name, role, campaigns, verbs, budget, used, created_at, created_by, expires_at, revoked_at
+FROM tokens WHERE id = :text OR name = :text;
+
+-- name: tokens_all
+SELECT id, seq, name, role, campaigns, verbs, budget, used, created_at, created_by, expires_at, revoked_at
+FROM tokens ORDER BY seq DESC;
+
+-- name: tokens_standing
+SELECT id, seq, name, role, campaigns, verbs, budget, used, created_at, created_by, expires_at, revoked_at, hash
+FROM tokens WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > :now);
+
+-- name: token_revoke
+UPDATE tokens SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL RETURNING id;
+
+-- name: token_spend
+UPDATE tokens SET used = used + :runs
+WHERE id = :id AND (budget IS NULL OR used + CAST(:runs AS BIGINT) <= budget) RETURNING used;
+
+-- name: campaign_named
+-- The newest campaign of a name that is there for who asks.
+SELECT id FROM campaigns WHERE name = :name
+  AND (CAST(:scope_actor AS TEXT) IS NULL OR id IN (SELECT value FROM json_each(:scope_campaigns)))
+ORDER BY seq DESC LIMIT 1;
 
 -- name: campaign_owner
 SELECT actor, name FROM campaigns WHERE id = :id;
@@ -806,3 +838,383 @@ SELECT campaign_id FROM sweeps WHERE id = :id;
 SELECT id FROM campaigns WHERE actor = :actor
 UNION SELECT id FROM campaigns WHERE id IN (SELECT value FROM json_each(:scope_campaigns))
 UNION SELECT id FROM campaigns WHERE name IN (SELECT value FROM json_each(:scope_campaigns));
+
+-- Listings of runs (store/listing.py): one query for each way to the rows, newest or oldest first, all with one filter.
+
+-- part: listed_run
+SELECT r.id, r.seq, r.campaign_id, r.sweep_id, r.name, r.state, r.reason, r.detail, r.priority, r.config, r.attempts,
+  r.failures, r.interruptions, r.not_before, r.created_at, r.started_at, r.ended_at, r.fence, r.rung, r.hint,
+  r.actor, r.origin, r.chat, r.attributed, r.parent_id, r.queued_at, r.archived_at FROM runs r;
+
+-- part: label_of_run
+-- Its own label, else that of its sweep, else that of its campaign.
+coalesce((SELECT l.value FROM labels l WHERE l.thing = r.id AND l.name = :label),
+  (SELECT l.value FROM labels l WHERE l.thing = r.sweep_id AND l.name = :label),
+  (SELECT l.value FROM labels l WHERE l.thing = r.campaign_id AND l.name = :label));
+
+-- part: chosen_runs
+-- Every argument may be NULL: then nothing is left out for its sake.
+(CAST(:archived AS BIGINT) = 1 OR r.archived_at IS NULL)
+  AND (CAST(:states AS TEXT) IS NULL OR r.state IN (SELECT value FROM json_each(:states)))
+  AND (CAST(:chat AS TEXT) IS NULL OR r.chat = :chat)
+  AND (CAST(:parent AS TEXT) IS NULL OR r.parent_id = :parent)
+  AND (CAST(:actor AS TEXT) IS NULL OR r.actor = :actor)
+  AND (CAST(:label AS TEXT) IS NULL OR {label_of_run} = coalesce(CAST(:value AS TEXT), {label_of_run}))
+  AND (CAST(:metric AS TEXT) IS NULL
+    OR EXISTS (SELECT 1 FROM results m WHERE m.run_id = r.id AND m.metric = :metric))
+  AND (CAST(:scope_actor AS TEXT) IS NULL OR r.actor = :scope_actor OR r.id = :scope_run
+    OR r.campaign_id IN (SELECT value FROM json_each(:scope_campaigns)));
+
+-- name: list_runs_newest
+{listed_run} WHERE r.seq < :place AND {chosen_runs}
+ORDER BY r.seq DESC LIMIT :limit;
+
+-- name: list_runs_oldest
+{listed_run} WHERE r.seq > :place AND {chosen_runs}
+ORDER BY r.seq LIMIT :limit;
+
+-- name: list_runs_of_campaign_newest
+{listed_run} INDEXED BY runs_campaign WHERE r.campaign_id = :campaign AND r.seq < :place AND {chosen_runs}
+ORDER BY r.seq DESC LIMIT :limit;
+
+-- name: list_runs_of_campaign_oldest
+{listed_run} INDEXED BY runs_campaign WHERE r.campaign_id = :campaign AND r.seq > :place AND {chosen_runs}
+ORDER BY r.seq LIMIT :limit;
+
+-- name: list_runs_of_sweep_newest
+{listed_run} INDEXED BY runs_sweep WHERE r.sweep_id = :sweep AND r.seq < :place AND {chosen_runs}
+ORDER BY r.seq DESC LIMIT :limit;
+
+-- name: list_runs_of_sweep_oldest
+{listed_run} INDEXED BY runs_sweep WHERE r.sweep_id = :sweep AND r.seq > :place AND {chosen_runs}
+ORDER BY r.seq LIMIT :limit;
+
+-- name: list_runs_of_chat_newest
+{listed_run} INDEXED BY runs_chat WHERE r.chat = :chat AND r.seq < :place AND {chosen_runs}
+ORDER BY r.seq DESC LIMIT :limit;
+
+-- name: list_runs_of_chat_oldest
+{listed_run} INDEXED BY runs_chat WHERE r.chat = :chat AND r.seq > :place AND {chosen_runs}
+ORDER BY r.seq LIMIT :limit;
+
+-- name: list_runs_alone_newest
+{listed_run} INDEXED BY runs_campaign WHERE r.campaign_id IS NULL AND r.seq < :place AND {chosen_runs}
+ORDER BY r.seq DESC LIMIT :limit;
+
+-- name: list_runs_alone_oldest
+{listed_run} INDEXED BY runs_campaign WHERE r.campaign_id IS NULL AND r.seq > :place AND {chosen_runs}
+ORDER BY r.seq LIMIT :limit;
+
+-- name: list_runs_in_state_newest
+{listed_run} INDEXED BY runs_unsuccessful WHERE r.state = :state AND r.state <> 'succeeded' AND r.seq < :place AND {chosen_runs}
+ORDER BY r.seq DESC LIMIT :limit;
+
+-- name: list_runs_in_state_oldest
+{listed_run} INDEXED BY runs_unsuccessful WHERE r.state = :state AND r.state <> 'succeeded' AND r.seq > :place AND {chosen_runs}
+ORDER BY r.seq LIMIT :limit;
+
+-- name: list_runs_made_from_newest
+{listed_run} INDEXED BY runs_parent WHERE r.parent_id = :parent AND r.seq < :place AND {chosen_runs}
+ORDER BY r.seq DESC LIMIT :limit;
+
+-- name: list_runs_made_from_oldest
+{listed_run} INDEXED BY runs_parent WHERE r.parent_id = :parent AND r.seq > :place AND {chosen_runs}
+ORDER BY r.seq LIMIT :limit;
+
+-- name: sort_runs_of_campaign
+SELECT r.seq, r.id, r.name, CASE CAST(:parameters AS BIGINT) WHEN 1 THEN r.config END,
+  (SELECT v.text FROM results v WHERE v.run_id = r.id AND v.metric = :sorted_metric)
+FROM runs r INDEXED BY runs_campaign WHERE r.campaign_id = :campaign AND {chosen_runs};
+
+-- name: sort_runs_of_sweep
+SELECT r.seq, r.id, r.name, CASE CAST(:parameters AS BIGINT) WHEN 1 THEN r.config END,
+  (SELECT v.text FROM results v WHERE v.run_id = r.id AND v.metric = :sorted_metric)
+FROM runs r INDEXED BY runs_sweep WHERE r.sweep_id = :sweep AND {chosen_runs};
+
+-- name: sort_runs_of_chat
+SELECT r.seq, r.id, r.name, CASE CAST(:parameters AS BIGINT) WHEN 1 THEN r.config END,
+  (SELECT v.text FROM results v WHERE v.run_id = r.id AND v.metric = :sorted_metric)
+FROM runs r INDEXED BY runs_chat WHERE r.chat = :chat AND {chosen_runs};
+
+-- name: runs_by_ids
+{listed_run} WHERE r.id IN (SELECT value FROM json_each(:ids));
+
+-- part: chosen_campaigns
+(CAST(:state AS TEXT) IS NULL OR c.state = :state)
+  AND (CAST(:label AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM labels l WHERE l.thing = c.id AND l.name = :label
+    AND l.value = coalesce(CAST(:value AS TEXT), l.value)))
+  AND (CAST(:scope_actor AS TEXT) IS NULL OR c.actor = :scope_actor
+    OR c.id IN (SELECT value FROM json_each(:scope_campaigns)));
+
+-- part: listed_campaign
+SELECT c.id, c.seq, c.name, c.state, c.gate, c.digest, c.path, c.settings, c.attempts_used, c.created_at, c.started_at,
+  c.settled_at, c.actor, c.origin, c.chat, c.attributed FROM campaigns c;
+
+-- name: list_campaigns_newest
+{listed_campaign} WHERE c.seq < :place AND {chosen_campaigns} ORDER BY c.seq DESC LIMIT :limit;
+
+-- name: list_campaigns_of_chat_newest
+{listed_campaign} INDEXED BY campaigns_chat WHERE c.chat = :chat AND c.seq < :place AND {chosen_campaigns}
+ORDER BY c.seq DESC LIMIT :limit;
+
+-- Labels.
+
+-- name: labels_of
+SELECT l.thing, l.name, l.value FROM labels l WHERE l.thing IN (SELECT value FROM json_each(:things))
+ORDER BY l.thing, l.name;
+
+-- name: label_put
+INSERT INTO labels (thing, name, value) VALUES (:thing, :name, :value)
+ON CONFLICT (thing, name) DO UPDATE SET value = excluded.value;
+
+-- name: label_drop
+DELETE FROM labels WHERE thing = :thing AND name = :name;
+
+-- Records of agents' loops (store/sessions.py). Those without a conversation belong together.
+
+-- name: wild_session_last_seq
+SELECT coalesce(max(seq), 0) FROM wild_sessions;
+
+-- name: wild_session_get
+SELECT id, chat, status, record, actor, scoped, started_at, finished_at FROM wild_sessions WHERE id = :id;
+
+-- name: wild_session_latest
+SELECT id, chat, status, record, actor, scoped, started_at, finished_at FROM wild_sessions
+WHERE seq < :before ORDER BY seq DESC LIMIT 1;
+
+-- name: wild_session_latest_of_actor
+SELECT id, chat, status, record, actor, scoped, started_at, finished_at FROM wild_sessions
+WHERE actor = :actor ORDER BY seq DESC LIMIT 1;
+
+-- name: wild_sessions_of_chat
+-- Those that go on first; owner NULL: whoever began them.
+SELECT id, chat, status, record, actor, scoped, started_at, finished_at FROM wild_sessions
+WHERE coalesce(chat, '') = coalesce(CAST(:chat AS TEXT), '') AND (CAST(:owner AS TEXT) IS NULL OR actor = :owner)
+ORDER BY CASE WHEN status IN ('running', 'paused') THEN 0 ELSE 1 END, seq DESC LIMIT :limit;
+
+-- name: wild_session_record
+UPDATE wild_sessions SET record = :record WHERE id = :id;
+
+-- name: wild_session_finished
+UPDATE wild_sessions SET finished_at = :now WHERE id = :id;
+
+-- name: wild_iteration_last_seq
+SELECT coalesce(max(seq), 0) FROM wild_iterations WHERE session_id = :session_id;
+
+-- name: wild_iteration_insert
+INSERT INTO wild_iterations (session_id, seq, iteration, at, entry)
+VALUES (:session_id, :seq, :iteration, :now, :entry);
+
+-- name: wild_iterations_latest
+SELECT iteration, at, entry FROM wild_iterations WHERE session_id = :session_id ORDER BY seq DESC LIMIT :limit;
+
+-- name: wild_session_holding
+-- The paused loop that holds a run back.
+SELECT w.id FROM runs r CROSS JOIN wild_sessions w WHERE r.id = :run_id AND w.status = 'paused' AND w.chat = r.chat
+  AND (w.scoped = 0 OR w.actor = r.actor) LIMIT 1;
+
+-- name: wild_runs_ended
+SELECT id, name, state, reason, detail, ended_at FROM runs INDEXED BY runs_chat_ended
+WHERE chat = :chat AND ended_at >= :since AND state IN ('succeeded', 'failed', 'cancelled')
+  AND (CAST(:owner AS TEXT) IS NULL OR actor = :owner) ORDER BY ended_at DESC LIMIT :limit;
+
+-- name: wild_questions_open
+-- Questions of a conversation that nobody answered.
+SELECT q.id, r.id, r.name, q.severity, q.message, q.at FROM questions q INDEXED BY questions_open CROSS JOIN runs r
+WHERE q.response IS NULL AND q.seq < :before AND q.at >= :since AND r.id = q.run_id AND r.chat = :chat
+  AND (CAST(:owner AS TEXT) IS NULL OR r.actor = :owner) ORDER BY q.seq DESC LIMIT :limit;
+
+-- name: wild_resolved_among
+SELECT event_id FROM wild_resolved
+WHERE session_id = :session_id AND event_id IN (SELECT value FROM json_each(:event_ids));
+
+-- name: wild_resolved_insert
+INSERT INTO wild_resolved (session_id, event_id, at) VALUES (:session_id, :event_id, :now)
+ON CONFLICT (session_id, event_id) DO NOTHING;
+
+-- Texts that teach agents and were made here (store/skills.py).
+
+-- name: skill_get
+SELECT id, name, description, template, category FROM skills WHERE id = :id;
+
+-- name: skills_made
+SELECT id, name, description, template, category FROM skills WHERE id > :after_id ORDER BY id LIMIT :limit;
+
+-- name: skill_insert
+INSERT INTO skills (id, name, description, template, category, created_at, updated_at, actor)
+VALUES (:id, :name, :description, :template, :category, :now, :now, :actor);
+
+-- name: skill_update
+UPDATE skills SET name = :name, description = :description, template = :template, category = :category,
+  updated_at = :now WHERE id = :id;
+
+-- name: skill_delete
+DELETE FROM skills WHERE id = :id;
+
+-- Metric rows, and what is asked about runs (store/points.py, store/questions.py).
+
+-- name: point_last_seq
+SELECT coalesce(max(seq), 0) FROM points WHERE run_id = :run_id;
+
+-- name: point_insert
+INSERT INTO points (run_id, seq, attempt, at, data) VALUES (:run_id, :seq, :number, :now, :data);
+
+-- name: points_after
+SELECT seq, data FROM points WHERE run_id = :run_id AND seq > :after ORDER BY seq LIMIT :limit;
+
+-- name: curve_get
+SELECT state FROM curves WHERE run_id = :run_id AND attempt = :number;
+
+-- name: curve_put
+INSERT INTO curves (run_id, attempt, state) VALUES (:run_id, :number, :data)
+ON CONFLICT (run_id, attempt) DO UPDATE SET state = excluded.state;
+
+-- name: question_last_seq
+SELECT coalesce(max(seq), 0) FROM questions;
+
+-- name: question_insert
+-- A rule asks once per attempt.
+INSERT INTO questions (seq, id, run_id, attempt, rule, severity, message, choices, at)
+VALUES (:seq, :id, :run_id, :number, :rule, :severity, :message, :choices, :now)
+ON CONFLICT DO NOTHING RETURNING id;
+
+-- name: question_get
+SELECT q.id, q.run_id, q.attempt, q.rule, q.severity, q.message, q.choices, q.at, q.response, q.responded_at,
+  q.responded_by, q.delivered_at, r.chat
+FROM questions q JOIN runs r ON r.id = q.run_id WHERE q.id = :id;
+
+-- name: questions_latest
+SELECT q.id, q.run_id, q.attempt, q.rule, q.severity, q.message, q.choices, q.at, q.response, q.responded_at,
+  q.responded_by, q.delivered_at, r.chat
+FROM questions q JOIN runs r ON r.id = q.run_id
+WHERE q.seq < :before AND (CAST(:scope_actor AS TEXT) IS NULL OR r.actor = :scope_actor OR r.id = :scope_run
+  OR r.campaign_id IN (SELECT value FROM json_each(:scope_campaigns)))
+ORDER BY q.seq DESC LIMIT :limit;
+
+-- name: questions_open
+-- How many of a run wait for an answer, counted up to a bound.
+SELECT count(*) FROM (SELECT 1 FROM questions WHERE run_id = :run_id AND response IS NULL LIMIT :limit) counted;
+
+-- name: question_answer
+UPDATE questions SET response = :response, responded_at = :now, responded_by = :actor
+WHERE id = :id AND response IS NULL RETURNING id;
+
+-- name: questions_undelivered
+-- What was answered and is not in the folder of the attempt that asked; target and folder NULL: there is none.
+SELECT q.id, q.run_id, q.response, a.target, a.folder
+FROM questions q INDEXED BY questions_undelivered LEFT JOIN attempts a ON a.run_id = q.run_id AND a.number = q.attempt
+WHERE q.response IS NOT NULL AND q.delivered_at IS NULL ORDER BY q.seq LIMIT :limit;
+
+-- name: question_delivered
+UPDATE questions SET delivered_at = :now WHERE id = :id AND delivered_at IS NULL RETURNING id;
+
+-- The cluster and what is counted for it (store/cluster.py).
+
+-- name: cluster_get
+SELECT state FROM cluster WHERE one = 1;
+
+-- name: cluster_put
+INSERT INTO cluster (one, state) VALUES (1, :state) ON CONFLICT (one) DO UPDATE SET state = excluded.state;
+
+-- name: total_add
+INSERT INTO totals (state, number) VALUES (:state, :change)
+ON CONFLICT (state) DO UPDATE SET number = totals.number + excluded.number;
+
+-- name: totals_move
+INSERT INTO totals (state, number) VALUES (:left, -CAST(:number AS BIGINT)), (:entered, CAST(:number AS BIGINT))
+ON CONFLICT (state) DO UPDATE SET number = totals.number + excluded.number;
+
+-- name: totals
+SELECT state, number FROM totals;
+
+-- name: attempts_launching
+-- The first condition lets the index of live attempts serve.
+SELECT count(*) FROM attempts WHERE state IN ('launching', 'running', 'stopping') AND state = 'launching';
+
+-- name: runs_external
+-- What was last said of the runs that others carry out, and how often. The first condition lets the index serve.
+SELECT c.status, count(*) FROM runs r CROSS JOIN callbacks c
+WHERE r.state <> 'succeeded' AND r.state = 'external' AND c.run_id = r.id GROUP BY c.status;
+
+-- name: runs_archived
+-- How many runs listings leave out, by state. All states are named so that the index is searched.
+SELECT state, count(*) FROM runs INDEXED BY runs_archived
+WHERE archived_at IS NOT NULL AND state IN ('ready', 'waiting', 'queued', 'running', 'delayed', 'external', 'succeeded',
+  'failed', 'blocked', 'cancelled', 'cancelling') GROUP BY state;
+
+-- Runs and sweeps of the Wild V2 protocol (store/wild.py).
+
+-- name: sweep_shared
+SELECT id, state FROM sweeps WHERE campaign_id = :campaign_id AND name = :name;
+
+-- name: wild_sweep_get
+SELECT settings, draft, cancelled FROM wild_sweeps WHERE campaign_id = :campaign_id;
+
+-- name: wild_sweep_insert
+INSERT INTO wild_sweeps (campaign_id, settings, draft, cancelled) VALUES (:campaign_id, :settings, :draft, 0);
+
+-- name: wild_sweep_put
+UPDATE wild_sweeps SET settings = :settings, draft = :draft, cancelled = :cancelled WHERE campaign_id = :campaign_id;
+
+-- name: wild_sweeps_open
+-- Sweeps of a conversation that were not cancelled, newest first.
+SELECT c.id, c.state, w.settings FROM campaigns c INDEXED BY campaigns_chat CROSS JOIN wild_sweeps w
+WHERE c.chat = :chat AND w.campaign_id = c.id AND w.cancelled = 0 ORDER BY c.seq DESC LIMIT :limit;
+
+-- name: wild_launching
+-- Campaigns of runs whose process was not seen yet.
+SELECT r.campaign_id FROM attempts a INDEXED BY attempts_live_target CROSS JOIN runs r
+WHERE a.state IN ('launching', 'running', 'stopping') AND a.state = 'launching' AND r.id = a.run_id
+  AND r.state = 'running';
+
+-- name: wild_launching_elsewhere
+-- The same for runs that others carry out.
+SELECT r.campaign_id FROM runs r INDEXED BY runs_unsuccessful CROSS JOIN callbacks c
+WHERE r.state = 'external' AND r.state <> 'succeeded' AND c.run_id = r.id AND c.status = 'launching';
+
+-- name: run_ids_of_campaign
+SELECT id FROM runs INDEXED BY runs_campaign WHERE campaign_id = :campaign_id ORDER BY seq;
+
+-- name: runs_alike
+-- The next runs of a campaign in one state.
+SELECT id FROM runs INDEXED BY runs_unsuccessful
+WHERE state = :state AND state <> 'succeeded' AND campaign_id = :campaign_id ORDER BY seq LIMIT :limit;
+
+-- name: attempts_of_runs
+SELECT a.run_id, a.number, a.state, a.reason, a.detail, a.target, a.folder, a.devices, a.claimed_at, a.started_at,
+  a.ended_at, a.code, a.signal
+FROM attempts a WHERE a.run_id IN (SELECT value FROM json_each(:ids)) ORDER BY a.run_id, a.number;
+
+-- name: callbacks_of_runs
+SELECT c.run_id, c.status, c.exit_code, c.error, c.tmux_pane, c.wandb_dir, c.at
+FROM callbacks c WHERE c.run_id IN (SELECT value FROM json_each(:ids)) ORDER BY c.run_id;
+
+-- name: callback_put
+-- What is not said again stays.
+INSERT INTO callbacks (run_id, status, exit_code, error, tmux_pane, wandb_dir, at)
+VALUES (:run_id, :status, :exit_code, :error, :tmux_pane, :wandb_dir, :now)
+ON CONFLICT (run_id) DO UPDATE SET status = excluded.status, exit_code = excluded.exit_code, error = excluded.error,
+  tmux_pane = coalesce(excluded.tmux_pane, callbacks.tmux_pane),
+  wandb_dir = coalesce(excluded.wandb_dir, callbacks.wandb_dir), at = excluded.at;
+
+-- name: run_reported
+UPDATE runs SET reason = :reason, detail = :detail, started_at = coalesce(started_at, :started_at),
+  ended_at = :ended_at WHERE id = :id;
+
+-- name: run_enqueued
+UPDATE runs SET queued_at = coalesce(queued_at, :now) WHERE id = :id;
+
+-- name: run_named
+UPDATE runs SET name = :name WHERE id = :id;
+
+-- name: run_archived_put
+UPDATE runs SET archived_at = :archived_at WHERE id = :id;
+
+-- name: run_joined
+UPDATE runs SET campaign_id = :campaign_id, sweep_id = :sweep_id WHERE id = :id;
+
+-- name: campaign_begun
+UPDATE campaigns SET started_at = coalesce(started_at, :now) WHERE id = :id;
+
+-- name: campaign_said
+UPDATE campaigns SET name = :name, settings = :settings WHERE id = :id;
