@@ -130,10 +130,10 @@ class Client:
 def listed(ask: Callable[..., dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Every run on record, by id."""
     found: dict[str, dict[str, Any]] = {}
-    before: int | None = None
+    cursor: str | None = None
     while True:
-        page = ask("list_runs", limit=10_000, before=before)
+        page = ask("list_runs", limit=10_000, cursor=cursor)
         found.update((run["id"], run) for run in page["runs"])
-        before = page["next"]
-        if before is None:
+        cursor = page["next_cursor"]
+        if cursor is None:
             return found

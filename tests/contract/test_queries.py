@@ -23,16 +23,19 @@ NUMBERS = frozenset({
     "limit", "memory_mib", "mono", "not_before", "now", "number", "observed_at", "pid", "position", "priority",
     "seen_at", "seen_since", "seq", "signal", "started_at", "token", "wall", "failed_since",
     "used_mib", "strangers", "rung", "skip", "met", "next_at", "part", "mib", "since", "most", "attributed",
-    "queued_at",
+    "queued_at", "runs", "budget", "expires_at", "until", "place", "archived", "parameters", "scoped", "iteration",
 })  # fmt: skip
 SPECIAL: dict[str, Any] = {
-    "states": '["queued"]',
     "kind": "slot",
     "settings": "{}",
     "state": "queued",
     "left": "running",
     "paths": '["/a"]',
+    "states": '["queued"]',
+    "things": '["x"]',
+    "ids": '["x"]',
     "scope_campaigns": '["x"]',
+    "event_ids": '["x"]',
 }
 NULLABLE = frozenset({
     "attempt_started", "attempt_ended", "attempt_sent", "run_judged", "device_upsert", "device_diagnosis",
@@ -40,7 +43,7 @@ NULLABLE = frozenset({
 })  # fmt: skip
 NEVER_NULL = frozenset({
     "id", "name", "fence", "kind", "target", "position", "memory_mib", "now", "failures", "interruptions", "priority",
-    "settings", "seq", "text", "metric", "run_id", "rung", "strangers", "record",
+    "settings", "seq", "text", "metric", "run_id", "rung", "strangers", "record", "actor", "scoped",
 })  # fmt: skip
 """Arguments of the nullable queries that the schema wants."""
 

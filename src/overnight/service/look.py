@@ -7,54 +7,17 @@ from typing import Any
 from overnight.domain.errors import NotFound
 from overnight.domain.nouns import Attempt, Run
 from overnight.domain.states import FINAL_RUN
+from overnight.ids import run_of_attempt
 from overnight.planner.explain import Explanation, Situation, explain
 from overnight.planner.place import Head
 from overnight.service import views
 from overnight.service.context import Context
 from overnight.service.lanes import lane_of
-from overnight.service.requests import EventRange, LogRange, Nothing, One, Page, RunPage
+from overnight.service.listing import seen
+from overnight.service.requests import EventRange, LogRange, Nothing, One
 from overnight.service.views import View
-from overnight.store import campaigns, marks, references, rows, runs
+from overnight.store import campaigns, history, labels, marks, references, rows, runs, scope, sessions
 from overnight.store.base import Session
-
-NEWEST = 2**62
-"""A cursor before which everything lies."""
-
-
-def list_campaigns(context: Context, request: Page) -> View:
-    """Campaigns, newest first, and the runs outside any campaign."""
-
-    def read(session: Session) -> View:
-        found = list(campaigns.latest(session, request.limit, request.before or NEWEST))
-        alone = session.rows("runs_alone", before=request.before or NEWEST, limit=request.limit)
-        return {
-            "campaigns": [views.campaign(it, campaigns.counts(session, it.id)) for it in found],
-            "runs": [views.run(rows.run(row)) for row in alone],
-        }
-
-    return context.store.read(read)
-
-
-def list_runs(context: Context, request: RunPage) -> View:
-    """Runs, newest first; of a campaign or sweep in submission order."""
-
-    def read(session: Session) -> View:
-        before, limit = request.before, request.limit
-        if request.campaign:
-            noun, thing = references.resolve(session, request.campaign)
-            references.require(noun, "campaign", request.campaign)
-            found = session.rows("runs_of_campaign", campaign_id=thing, after=before or 0, limit=limit)
-        elif request.sweep:
-            noun, thing = references.resolve(session, request.sweep)
-            references.require(noun, "sweep", request.sweep)
-            found = session.rows("runs_of_sweep", sweep_id=thing, after=before or 0, limit=limit)
-        else:
-            query = "runs_alone" if request.alone else "runs_latest"
-            found = session.rows(query, before=before or NEWEST, limit=limit)
-        listed = [views.run(rows.run(row)) for row in found]
-        return {"runs": listed, "next": listed[-1]["seq"] if len(listed) == limit else None}
-
-    return context.store.read(read)
 
 
 def show(context: Context, request: One) -> View:
@@ -65,20 +28,20 @@ def show(context: Context, request: One) -> View:
         if noun == "campaign":
             return _show_campaign(session, thing)
         if noun == "sweep":
-            return {
-                "kind": "sweep",
-                **views.sweep(campaigns.get_sweep(session, thing), campaigns.sweep_counts(session, thing)),
-            }
+            own = labels.of_things(session, [thing]).get(thing)
+            counts = campaigns.sweep_counts(session, thing)
+            return {"kind": "sweep", **views.sweep(campaigns.get_sweep(session, thing), counts, own)}
         return _show_run(session, runs.get(session, thing))
 
     return context.store.read(read)
 
 
 def _show_campaign(session: Session, campaign_id: str) -> View:
-    listed = [
-        views.sweep(it, campaigns.sweep_counts(session, it.id)) for it in campaigns.sweeps_of(session, campaign_id)
-    ]
-    shown = views.campaign(campaigns.get(session, campaign_id), campaigns.counts(session, campaign_id))
+    sweeps = campaigns.sweeps_of(session, campaign_id)
+    own = labels.of_things(session, [campaign_id, *(it.id for it in sweeps)])
+    listed = [views.sweep(it, campaigns.sweep_counts(session, it.id), own.get(it.id)) for it in sweeps]
+    counts = campaigns.counts(session, campaign_id)
+    shown = views.campaign(campaigns.get(session, campaign_id), counts, own.get(campaign_id))
     return {"kind": "campaign", **shown, "sweeps": listed, "source": session.value("campaign_source", id=campaign_id)}
 
 
@@ -95,7 +58,7 @@ def _show_run(session: Session, run: Run) -> View:
     marks = session.rows("marks_of_run", run_id=run.id)
     return {
         "kind": "run",
-        **views.run(run),
+        **seen(session, [run])[0],
         "phase": shared["phase"],
         "hint": dict(run.hint) if run.hint else None,
         "frozen": {
@@ -165,13 +128,12 @@ def events(context: Context, request: EventRange) -> View:
     def read(session: Session) -> View:
         if request.subject is not None:
             _, thing = references.resolve(session, request.subject)
-            found = session.rows("events_of", subject=thing, after=request.after or 0, limit=request.limit)
+            found, following = history.of(session, thing, request.after or 0, request.limit)
         elif request.after is None:
-            found = session.rows("events_last", limit=request.limit)[::-1]
+            found, following = history.last(session, request.limit)
         else:
-            found = session.rows("events_after", after=request.after, limit=request.limit)
-        listed = [views.event(rows.event(row)) for row in found]
-        return {"events": listed, "next": listed[-1]["seq"] if listed else request.after or 0}
+            found, following = history.after(session, request.after, request.limit)
+        return {"events": [views.event(it) for it in found], "next": following}
 
     return context.store.read(read)
 
@@ -180,23 +142,27 @@ def status(context: Context, _: Nothing) -> View:
     """What goes on now: devices and who holds them, live runs, active campaigns."""
 
     def read(session: Session) -> View:
-        held: dict[str, str] = dict(_pairs(session))
         live = [rows.run(row) for row in session.rows("runs_live", limit=10_000)]
         active = [rows.campaign(row) for row in session.rows("campaigns_active")]
+        live = [it for it in live if scope.visible(session, "run", it.id)]
+        active = [it for it in active if scope.visible(session, "campaign", it.id)]
+        held = {device: _holder(session, attempt) for device, attempt in session.rows("leases_live")}
+        own = labels.of_things(session, [it.id for it in active])
         return {
             "now": session.now,
             "home": str(context.configuration.home),
             "devices": [views.device(rows.device(row), held.get(row[0])) for row in session.rows("devices_all")],
-            "running": [views.run(run) for run in live],
-            "campaigns": [views.campaign(it, campaigns.counts(session, it.id)) for it in active],
-            "last_event": (session.row("event_head") or (0,))[0],
+            "running": seen(session, live),
+            "campaigns": [views.campaign(it, campaigns.counts(session, it.id), own.get(it.id)) for it in active],
+            "last_event": history.head(session),
         }
 
     return context.store.read(read)
 
 
-def _pairs(session: Session) -> list[tuple[str, str]]:
-    return [(row[0], row[1]) for row in session.rows("leases_live")]
+def _holder(session: Session, attempt: str) -> str:
+    """The attempt that holds a device, or `another`, where it is not there for who asks."""
+    return attempt if scope.visible(session, "run", run_of_attempt(attempt)) else "another"
 
 
 def explain_thing(context: Context, request: One) -> View:
@@ -256,4 +222,5 @@ def situation_of(session: Session, run: Run) -> Situation:
         held=dict(session.rows("leases_live")),
         ahead=int(ahead) if run.state == "queued" else 0,
         now=session.now,
+        paused_loop=sessions.holding(session, run.id) if run.state == "queued" else None,
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from overnight.domain.states import CAMPAIGN, RUN
 
 LARGEST = 2**62
 """Numbers above this do not fit into a column, and no cursor or counter of ours gets there."""
@@ -15,6 +17,20 @@ Id = Annotated[
     Field(description="An id, a unique prefix of one, a campaign's name, or CAMPAIGN/SWEEP or CAMPAIGN/RUN by names."),
 ]
 Text = Annotated[str, Field(max_length=4 * 1024 * 1024)]
+
+
+LabelName = Annotated[
+    str, Field(min_length=1, max_length=100, pattern=r"^[^\x00=]+$", description="Any text without `=`.")
+]
+LabelValue = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")]
+Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=100, description="Words to find things by.")]
+ChatId = Annotated[str, Field(min_length=1, max_length=400, pattern=r"^[^\x00]+$")]
+Chat = Annotated[
+    ChatId | None,
+    Field(
+        description="The conversation that asked for it; null: none did; left out: nothing is said, and it is flagged."
+    ),
+]
 
 
 class Request(BaseModel):
@@ -35,7 +51,13 @@ class CampaignFile(Request):
     directory: str = Field(max_length=4096, description="Absolute folder that relative paths in the file start from.")
 
 
-class Update(CampaignFile):
+class Submission(CampaignFile):
+    """A campaign file to carry out."""
+
+    chat_session_id: Chat = None
+
+
+class Update(Submission):
     """A newer version of a campaign's file."""
 
     id: Id
@@ -57,29 +79,81 @@ class SingleRunRequest(Request):
     time_limit: float | None = Field(default=None, gt=0)
     grace: float = Field(default=10.0, ge=0, le=86_400)
     priority: int = Field(default=0, ge=-1_000_000, le=1_000_000)
+    labels: Labels = Field(default_factory=dict)
 
 
 class SingleRuns(Request):
     """Runs outside any campaign, submitted together: all of them or none."""
 
     runs: list[SingleRunRequest] = Field(min_length=1, max_length=10_000)
+    labels: Labels = Field(default_factory=dict)
+    chat_session_id: Chat = None
+
+
+Limit = Annotated[int, Field(ge=1, le=10_000, description="Rows of a page.")]
+Cursor = Annotated[
+    str,
+    Field(
+        max_length=4096, pattern=r"^[0-9A-Za-z_-]+$", description="The `next_cursor` of the page before, as it came."
+    ),
+]
+LabelFilter = Annotated[
+    str,
+    Field(min_length=1, max_length=1101, pattern=r"^[^\x00=]+(=[^\x00]*)?$", description="`NAME`, or `NAME=VALUE`."),
+]
+State = Annotated[str, Field(pattern=f"^({'|'.join(RUN.states)})$")]
+
+
+def _listed(value: Any) -> Any:
+    """A query has one text where JSON has a list."""
+    return value.split(",") if isinstance(value, str) and value else value
+
+
+class CampaignPage(Request):
+    """A page of campaigns, newest first."""
+
+    limit: Limit = 50
+    cursor: Cursor | None = None
+    state: str | None = Field(default=None, pattern=f"^({'|'.join(CAMPAIGN.states)})$")
+    chat: ChatId | None = Field(default=None, description="Only what this conversation asked for.")
+    label: LabelFilter | None = None
+
+
+class RunPage(Request):
+    """A page of runs. `sort` without more is newest first; for one campaign or sweep it is the order of submission."""
+
+    limit: Limit = 50
+    cursor: Cursor | None = None
+    campaign: Reference | None = None
+    sweep: Reference | None = None
+    alone: bool = Field(default=False, description="Only runs outside any campaign.")
+    state: Annotated[list[State], BeforeValidator(_listed)] = Field(
+        default_factory=list, max_length=20, description="Only in these states, with commas between them."
+    )
+    chat: ChatId | None = Field(default=None, description="Only what this conversation asked for.")
+    label: LabelFilter | None = Field(
+        default=None, description="`NAME`, or `NAME=VALUE`; a run has the labels of its sweep and its campaign too."
+    )
+    metric: Reference | None = Field(default=None, description="Only runs that have a result of this name.")
+    parent: Reference | None = Field(default=None, description="Only runs that were made from this one.")
+    actor: Reference | None = Field(default=None, description="Only what this actor submitted.")
+    archived: bool = Field(default=False, description="Archived runs too.")
+    sort: str | None = Field(
+        default=None,
+        max_length=410,
+        pattern=r"^-?(created|name|(param|metric):[^\x00]+)$",
+        description="`created`, `name`, `param:NAME`, `metric:NAME`; with `-` before it the largest come first. All but "
+        "`created` need a campaign, sweep or chat.",
+    )
 
 
 class Page(Request):
     """A page of a listing, newest first."""
 
-    limit: int = Field(default=50, ge=1, le=10_000)
+    limit: Limit = 50
     before: int | None = Field(
         default=None, ge=0, le=LARGEST, description="The `seq` of the last row of the page before."
     )
-
-
-class RunPage(Page):
-    """A page of runs."""
-
-    campaign: Reference | None = None
-    sweep: Reference | None = None
-    alone: bool = Field(default=False, description="Only runs outside any campaign.")
 
 
 class AlertPage(Page):
@@ -95,6 +169,14 @@ class One(Request):
 
 
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+
+
+class Label(Request):
+    """What is put on one thing, and what is taken off."""
+
+    id: Id
+    set: Labels = Field(default_factory=dict)
+    remove: list[LabelName] = Field(default_factory=list, max_length=100)
 
 
 class Retry(Request):

@@ -7,15 +7,16 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from overnight.domain.errors import InvalidFile, Refused
+from overnight.domain.nouns import Attribution
 from overnight.domain.plan import NOTHING, CellPlan, Need, Retry, SweepPlan
 from overnight.service import views
 from overnight.service.code import identify
 from overnight.service.context import Context
 from overnight.service.preflight import Report
 from overnight.service.prepare import Prepared, looked_at, read_file, warnings_of
-from overnight.service.requests import CampaignFile, SingleRunRequest, SingleRuns
+from overnight.service.requests import CampaignFile, SingleRunRequest, SingleRuns, Submission
 from overnight.service.views import View
-from overnight.store import campaigns, rows
+from overnight.store import campaigns, labels, rows, scope
 from overnight.store.base import Session
 
 
@@ -66,16 +67,23 @@ def _cell(sweep: SweepPlan, cell: CellPlan, blocked: View | None) -> View:
     }
 
 
-def submit(context: Context, request: CampaignFile) -> View:
+def attribution_of(context: Context, request: Submission | SingleRuns) -> Attribution:
+    """In which conversation something is asked for: named, none on purpose (null), or nothing said of it."""
+    if "chat_session_id" not in request.model_fields_set:
+        return Attribution(context.origin)
+    return Attribution(context.origin, request.chat_session_id, 1 if request.chat_session_id is None else 2)
+
+
+def submit(context: Context, request: Submission) -> View:
     """Store a campaign. The same file again, while its campaign is still active, is that campaign.
 
     Raises PreflightFailed, and stores nothing, when something is missing that all runs of a sweep need.
     """
     prepared = read_file(context, request)
-    known = context.store.read(lambda session: session.value("campaign_by_digest", digest=prepared.digest))
+    known = context.store.read(lambda session: scope.under_way(session, prepared.digest))
     report = Report() if known is not None else looked_at(context, prepared)
     code = identify(prepared.plan.sweeps[0].workdir, context.configuration.untouchable)
-    submission = campaigns.Submission(request.file, prepared.path, code)
+    submission = campaigns.Submission(request.file, prepared.path, code, attribution_of(context, request))
 
     def change(session: Session) -> View:
         campaign, resumed = _stored(session, prepared, submission, report, context.rng)
@@ -91,7 +99,7 @@ def _stored(
     session: Session, prepared: Prepared, submission: campaigns.Submission, report: Report, rng: random.Random
 ) -> tuple[str, bool]:
     """The campaign's id, and whether it was there already: then nothing is refused, for it goes on."""
-    known = session.value("campaign_by_digest", digest=prepared.digest)
+    known = scope.under_way(session, prepared.digest)
     if known is not None:
         return known, True
     report.refuse(prepared.path)
@@ -101,9 +109,15 @@ def _stored(
 def submit_runs(context: Context, request: SingleRuns) -> View:
     """Store runs outside any campaign."""
     singles = [single_of(run) for run in request.runs]
-    answer = context.store.write(
-        context.change, lambda session: {"ids": campaigns.submit_single(session, singles, context.rng)}
-    )
+    by = attribution_of(context, request)
+
+    def change(session: Session) -> View:
+        ids = campaigns.submit_single(session, singles, context.rng, by)
+        own = {id_: {**request.labels, **run.labels} for id_, run in zip(ids, request.runs, strict=True)}
+        labels.put_on_new(session, own)
+        return {"ids": ids}
+
+    answer = context.store.write(context.change, change)
     context.wake()
     return answer
 

@@ -6,7 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from overnight.service import convert, doctor, findings, look, queue_view, retrying, steer, submit, told, update
+from overnight.service import (
+    convert,
+    doctor,
+    findings,
+    labels,
+    listing,
+    look,
+    queue_view,
+    retrying,
+    steer,
+    submit,
+    told,
+    tokens,
+    update,
+)
 from overnight.service import requests as ask
 from overnight.service.context import Context
 from overnight.service.routes import ROUTES, Route
@@ -57,14 +71,14 @@ class Operation:
         return self.route.status
 
 
-_WORK: dict[str, tuple[type[ask.Request], Callable[[Context, Any], View]]] = {
+_WORK: dict[str, tuple[type[ask.Request], Callable[[Context, Any], Any]]] = {
     "plan": (ask.CampaignFile, submit.plan),
     "convert": (ask.CampaignFile, convert.convert),
-    "submit": (ask.CampaignFile, submit.submit),
+    "submit": (ask.Submission, submit.submit),
     "update": (ask.Update, update.update),
     "submit_runs": (ask.SingleRuns, submit.submit_runs),
-    "list_campaigns": (ask.Page, look.list_campaigns),
-    "list_runs": (ask.RunPage, look.list_runs),
+    "list_campaigns": (ask.CampaignPage, listing.list_campaigns),
+    "list_runs": (ask.RunPage, listing.list_runs),
     "status": (ask.Nothing, look.status),
     "queue": (ask.One, queue_view.queue),
     "show": (ask.One, look.show),
@@ -82,6 +96,11 @@ _WORK: dict[str, tuple[type[ask.Request], Callable[[Context, Any], View]]] = {
     "priority": (ask.Priority, steer.priority),
     "doctor": (ask.TargetName, doctor.doctor),
     "verify_log": (ask.Nothing, findings.verify_log),
+    "create_token": (tokens.CreateToken, tokens.create_token),
+    "list_tokens": (ask.Nothing, tokens.list_tokens),
+    "revoke_token": (tokens.OneToken, tokens.revoke_token),
+    "whoami": (ask.Nothing, tokens.whoami),
+    "label": (ask.Label, labels.label),
 }
 """What each operation takes and what carries it out."""
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from overnight.domain.nouns import Campaign
+from overnight.domain.nouns import Attribution, Campaign
 from overnight.domain.plan import CampaignPlan, CellPlan, SweepPlan
 from overnight.domain.reasons import Reason
 from overnight.ids import new_id
@@ -19,6 +19,7 @@ from overnight.service.prepare import Prepared, looked_at, read_file, warnings_o
 from overnight.service.recall import recall_after
 from overnight.service.requests import Update
 from overnight.service.steer import cancel_idle, in_one_write
+from overnight.service.submit import attribution_of
 from overnight.service.views import View
 from overnight.store import campaigns, references, updates
 from overnight.store.base import Session
@@ -53,7 +54,7 @@ def update(context: Context, request: Update) -> View:
     campaign_id = context.store.read(lambda session: references.campaign_of(session, request.id))
     report = looked_at(context, prepared, campaign_id)
     code = identify(prepared.plan.sweeps[0].workdir, context.configuration.untouchable)
-    submission = Submission(request.file, prepared.path, code)
+    submission = Submission(request.file, prepared.path, code, attribution_of(context, request))
 
     return in_one_write(context, lambda session: apply(session, campaign_id, prepared, submission, report, context.rng))
 
@@ -67,7 +68,7 @@ def apply(
     _refuse(report, edit, changes, prepared.path)
     changed = updates.update_campaign(session, campaign_id, prepared.plan, submission, prepared.digest)
     changed |= _update_sweeps(session, edit, rng)
-    _add(session, edit, changes, rng)
+    _add(session, edit, changes, _by(edit.campaign, submission.by), rng)
     _replace(session, edit, changes)
     _remove(session, edit, changes)
     consequences.survey(session)
@@ -143,13 +144,19 @@ def _update_sweeps(session: Session, edit: Edit, rng: random.Random) -> bool:
     return changed
 
 
-def _add(session: Session, edit: Edit, changes: Changes, rng: random.Random) -> None:
+def _by(campaign: Campaign, said: Attribution) -> Attribution:
+    """For whom runs are added: for the campaign's conversation, unless another one is named."""
+    return said if said.attributed else replace(said, chat=campaign.chat, attributed=campaign.attributed)
+
+
+def _add(session: Session, edit: Edit, changes: Changes, by: Attribution, rng: random.Random) -> None:
     edit.ids = {name: run.id for name, run in edit.known.items() if name in edit.cells}
     edit.ids |= {name: new_id(rng) for name in changes.added}
     for sweep, cells in _by_sweep(edit, changes.added):
         mine = {cell.name: edit.ids[cell.name] for cell in cells}
-        campaigns.insert_cells(session, edit.campaign.id, edit.sweeps[sweep.name], replace(sweep, cells=cells), mine)
-        _receive(session, edit.sweeps[sweep.name], list(mine.values()))
+        sweep_id, plan = edit.sweeps[sweep.name], replace(sweep, cells=cells)
+        campaigns.insert_cells(session, edit.campaign.id, sweep_id, plan, mine, by)
+        _receive(session, sweep_id, list(mine.values()))
     _need(session, edit, changes.added)
 
 

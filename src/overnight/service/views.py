@@ -12,6 +12,8 @@ from overnight.domain.plan import Need
 from overnight.domain.states import RUN
 
 View = dict[str, Any]
+NONE_ON_PURPOSE, NAMED = 1, 2
+"""See `nouns.Attribution.attributed`."""
 
 
 def counts(found: Mapping[str, int]) -> dict[str, int]:
@@ -20,7 +22,19 @@ def counts(found: Mapping[str, int]) -> dict[str, int]:
     return {**named, "total": sum(named.values())}
 
 
-def campaign(it: Campaign, found: Mapping[str, int]) -> View:
+def _attribution(it: Campaign | Run) -> View:
+    """Who asked, by which surface, in which conversation. `attributed`: a conversation is named; `intentional`: it was
+    said that there is none."""
+    return {
+        "actor": it.actor,
+        "origin": it.origin,
+        "chat": it.chat,
+        "attributed": it.attributed == NAMED,
+        "intentional": it.attributed == NONE_ON_PURPOSE,
+    }
+
+
+def campaign(it: Campaign, found: Mapping[str, int], labels: Mapping[str, str] | None = None) -> View:
     """A campaign with its counts."""
     return {
         "id": it.id,
@@ -38,11 +52,12 @@ def campaign(it: Campaign, found: Mapping[str, int]) -> View:
         "created_at": it.created_at,
         "started_at": it.started_at,
         "settled_at": it.settled_at,
-        "actor": it.actor,
+        **_attribution(it),
+        "labels": dict(labels or {}),
     }
 
 
-def sweep(it: Sweep, found: Mapping[str, int]) -> View:
+def sweep(it: Sweep, found: Mapping[str, int], labels: Mapping[str, str] | None = None) -> View:
     """A sweep with its counts and what its runs share."""
     return {
         "id": it.id,
@@ -54,6 +69,7 @@ def sweep(it: Sweep, found: Mapping[str, int]) -> View:
         "phase": it.phase,
         **settings_of(it.settings),
         "counts": counts(found),
+        "labels": dict(labels or {}),
     }
 
 
@@ -88,8 +104,8 @@ def changed(it: Run) -> View:
     return dict(it.config["smaller"][it.rung - 1]["changed"]) if it.rung else {}
 
 
-def run(it: Run) -> View:
-    """A run in a listing."""
+def run(it: Run, labels: Mapping[str, str]) -> View:
+    """A run in a listing; `labels`: its own and those of what it belongs to."""
     return {
         "id": it.id,
         "seq": it.seq,
@@ -108,6 +124,11 @@ def run(it: Run) -> View:
         "created_at": it.created_at,
         "started_at": it.started_at,
         "ended_at": it.ended_at,
+        "queued_at": it.queued_at,
+        "archived_at": it.archived_at,
+        "parent_id": it.parent_id,
+        **_attribution(it),
+        "labels": dict(labels),
     }
 
 

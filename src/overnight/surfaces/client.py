@@ -183,9 +183,15 @@ def _request_of(route: Route, fields: Mapping[str, Any]) -> tuple[str, bytes | N
         path = path.replace("{id}", quote(str(given.pop("id", "")), safe="", errors="surrogatepass"))
     if route.method == "POST":
         return path, json.dumps(given).encode()
-    plain = {name: str(value).lower() if isinstance(value, bool) else value for name, value in given.items()}
-    query = urlencode(plain, errors="surrogatepass")
+    query = urlencode({name: _plain(value) for name, value in given.items()}, errors="surrogatepass")
     return (f"{path}?{query}" if query else path), None
+
+
+def _plain(value: Any) -> Any:
+    """A value as a query has it."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _problem(body: bytes) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def test_a_home_that_is_not_there_looks_empty_and_is_not_made(home: Home, comman
 
 
 def test_without_a_home_nothing_is_listed(home: Home) -> None:
-    assert home.run("ls", "--json").json == {"campaigns": [], "runs": []}
+    assert home.run("ls", "--json").json == {"campaigns": [], "runs": [], "next_cursor": None}
     assert home.run("events", "--json").json["events"] == []
     assert home.run("verify-log", "--json").json["ok"] is True
 

@@ -64,7 +64,9 @@ FROM campaigns WHERE id = :id;
 SELECT source FROM campaigns WHERE id = :id;
 
 -- name: campaign_by_digest
-SELECT id FROM campaigns WHERE digest = :digest AND state = 'active' ORDER BY seq DESC LIMIT 1;
+SELECT id FROM campaigns WHERE digest = :digest AND state = 'active'
+  AND (CAST(:scope_actor AS TEXT) IS NULL OR id IN (SELECT value FROM json_each(:scope_campaigns)))
+ORDER BY seq DESC LIMIT 1;
 
 -- name: campaigns_by_prefix
 SELECT id FROM campaigns WHERE id >= :low AND id < :high LIMIT 3;
@@ -818,6 +820,38 @@ UPDATE tokens SET revoked_at = :now WHERE id = :id AND revoked_at IS NULL RETURN
 UPDATE tokens SET used = used + :runs
 WHERE id = :id AND (budget IS NULL OR used + CAST(:runs AS BIGINT) <= budget) RETURNING used;
 
+-- name: events_after_in_scope
+-- Of campaigns, their sweeps, runs and attempts (RUN.NUMBER) that are there for who asks.
+SELECT e.seq, e.wall, e.boot_id, e.actor, e.request_id, e.kind, e.subject, e.token, e.payload, e.hash
+FROM events e
+WHERE e.seq > :after AND e.seq <= :until
+  AND (substr(e.subject, 1, 12) = :scope_run
+    OR e.subject IN (SELECT value FROM json_each(:scope_campaigns))
+    OR EXISTS (SELECT 1 FROM sweeps s WHERE s.id = e.subject
+      AND s.campaign_id IN (SELECT value FROM json_each(:scope_campaigns)))
+    OR EXISTS (SELECT 1 FROM runs r WHERE r.id = substr(e.subject, 1, 12) AND (r.actor = :scope_actor
+      OR r.campaign_id IN (SELECT value FROM json_each(:scope_campaigns)))))
+ORDER BY e.seq LIMIT :limit;
+
+-- name: events_last_in_scope
+SELECT e.seq, e.wall, e.boot_id, e.actor, e.request_id, e.kind, e.subject, e.token, e.payload, e.hash
+FROM events e
+WHERE e.seq > :after
+  AND (substr(e.subject, 1, 12) = :scope_run
+    OR e.subject IN (SELECT value FROM json_each(:scope_campaigns))
+    OR EXISTS (SELECT 1 FROM sweeps s WHERE s.id = e.subject
+      AND s.campaign_id IN (SELECT value FROM json_each(:scope_campaigns)))
+    OR EXISTS (SELECT 1 FROM runs r WHERE r.id = substr(e.subject, 1, 12) AND (r.actor = :scope_actor
+      OR r.campaign_id IN (SELECT value FROM json_each(:scope_campaigns)))))
+ORDER BY e.seq DESC LIMIT :limit;
+
+-- name: alerts_in_scope
+SELECT a.seq, a.kind, a.subject, a.campaign_id, a.title, a.detail, a.at, a.tries, a.next_at, a.failure, a.sent_at
+FROM alerts a WHERE a.seq < :before
+  AND (a.subject = :scope_run OR a.campaign_id IN (SELECT value FROM json_each(:scope_campaigns))
+    OR EXISTS (SELECT 1 FROM runs r WHERE r.id = substr(a.subject, 1, 12) AND r.actor = :scope_actor))
+ORDER BY a.seq DESC LIMIT :limit;
+
 -- name: campaign_named
 -- The newest campaign of a name that is there for who asks.
 SELECT id FROM campaigns WHERE name = :name
@@ -1092,8 +1126,7 @@ WHERE q.seq < :before AND (CAST(:scope_actor AS TEXT) IS NULL OR r.actor = :scop
 ORDER BY q.seq DESC LIMIT :limit;
 
 -- name: questions_open
--- How many of a run wait for an answer, counted up to a bound.
-SELECT count(*) FROM (SELECT 1 FROM questions WHERE run_id = :run_id AND response IS NULL LIMIT :limit) counted;
+SELECT id FROM questions WHERE run_id = :run_id AND response IS NULL LIMIT :limit;
 
 -- name: question_answer
 UPDATE questions SET response = :response, responded_at = :now, responded_by = :actor

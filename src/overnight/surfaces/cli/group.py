@@ -35,7 +35,9 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("pause", "pause", "Start nothing new of a campaign or sweep."),
     ("resume", "resume", "Allow starts again."),
     ("priority", "priority", "Let something go before the rest."),
+    ("label", "label", "Put labels on something, or take them off."),
     ("doctor", "doctor", "Preflight of a target."),
+    ("mcp", "mcp", "Serve an agent over standard input and output."),
     ("verify-log", "verify_log", "Check the record against itself."),
 )
 """Name, module in this package, and one line of help; in the order in which they are shown."""

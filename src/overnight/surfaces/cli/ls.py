@@ -16,15 +16,32 @@ if TYPE_CHECKING:
 @click.command("ls", short_help="List campaigns and runs.")
 @click.option("--runs", is_flag=True, help="List all runs, not only those outside any campaign.")
 @click.option("--campaign", metavar="ID", help="List the runs of one campaign, in the order of its file.")
+@click.option("--state", "states", metavar="STATE", multiple=True, help="List runs in this state; several add up.")
+@click.option("--label", metavar="NAME[=VALUE]", help="List only what has this label.")
+@click.option("--chat", metavar="SESSION", help="List only what this conversation asked for.")
+@click.option(
+    "--sort", metavar="ORDER", help="List runs by created, name, param:NAME or metric:NAME; -ORDER: largest first."
+)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="List at most so many.")
 @json_option
 @click.pass_obj
-def command(doors: Doors, runs: bool, campaign: str | None, limit: int, as_json: bool) -> int:
-    """List campaigns and the runs outside them, newest first."""
+def command(
+    doors: Doors,
+    runs: bool,
+    campaign: str | None,
+    states: tuple[str, ...],
+    label: str | None,
+    chat: str | None,
+    sort: str | None,
+    limit: int,
+    as_json: bool,
+) -> int:
+    """List campaigns and the runs outside them, newest first; with --campaign, --state or --sort only runs."""
     from overnight.surfaces.cli import reach, screen
 
     with reach.reach(doors) as reached:
-        answer = _ask(reached.caller, runs, campaign, limit)
+        both = {"label": label, "chat": chat, "limit": limit}
+        answer = _ask(reached.caller, both, {"campaign": campaign, "state": list(states) or None, "sort": sort}, runs)
     if as_json:
         screen.print_json(answer)
     else:
@@ -32,11 +49,13 @@ def command(doors: Doors, runs: bool, campaign: str | None, limit: int, as_json:
     return 0
 
 
-def _ask(caller: Caller, runs: bool, campaign: str | None, limit: int) -> dict[str, Any]:
-    if campaign is not None:
-        return {"campaigns": [], **caller.call("list_runs", campaign=campaign, limit=limit)}
-    answer = caller.call("list_campaigns", limit=limit)
-    return {**answer, **caller.call("list_runs", limit=limit)} if runs else answer
+def _ask(caller: Caller, both: dict[str, Any], of_runs: dict[str, Any], runs: bool) -> dict[str, Any]:
+    """`both`: filters of campaigns and runs alike; `of_runs`: of runs alone."""
+    both, of_runs = ({name: value for name, value in it.items() if value is not None} for it in (both, of_runs))
+    if of_runs:
+        return {"campaigns": [], **caller.call("list_runs", **both, **of_runs)}
+    answer = caller.call("list_campaigns", **both)
+    return {**answer, **caller.call("list_runs", **both)} if runs else answer
 
 
 def _tell(answer: dict[str, Any], limit: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from overnight.surfaces.cli.options import file_argument, json_option
+from overnight.surfaces.cli.options import chat_option, file_argument, json_option
 
 if TYPE_CHECKING:
     from overnight.clock import Clock
@@ -27,9 +27,10 @@ TERMINAL_WAIT, PIPE_WAIT = 1.0, 5.0
 @file_argument
 @click.option("--no-wait", is_flag=True, help="Submit and return; without a server its runs start with the next one.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Without a server, answer on this port meanwhile; 0: any.")
+@chat_option
 @json_option
 @click.pass_obj
-def command(doors: Doors, file: str, no_wait: bool, port: int | None, as_json: bool) -> int:
+def command(doors: Doors, file: str, no_wait: bool, port: int | None, chat: str | None, as_json: bool) -> int:
     """Submit a campaign file, follow it to the end and show what it found.
 
     The same file again, while its campaign has not ended, goes on with it: runs that have ended are not repeated.
@@ -39,8 +40,8 @@ def command(doors: Doors, file: str, no_wait: bool, port: int | None, as_json: b
     from overnight.surfaces.cli.submit import command as submit
 
     if no_wait:
-        return int(click.get_current_context().invoke(submit, file=file, as_json=as_json))
-    request = campaign_file.read(file)
+        return int(click.get_current_context().invoke(submit, file=file, chat=chat, as_json=as_json))
+    request = campaign_file.read(file, chat)
     configuration = reach.configured()
     server = reach.server_of(doors, configuration)
     if server is not None:

@@ -41,12 +41,23 @@ def _campaign(it: dict[str, Any]) -> None:
         ("goal", f"{goal['direction']} {goal['metric']}" if goal else None),
         ("file", it["path"]),
         ("code", _code(it["code"])),
+        *_about(it),
         ("submitted", screen.moment(it["created_at"])),
         ("settled", screen.moment(it["settled_at"])),
     ))  # fmt: skip
     rows = [(s["id"], s["name"], ls.campaign_state(s), screen.counted(s["counts"])) for s in it["sweeps"]]
     screen.print_table(("sweep", "name", "state", "runs"), rows, title="Sweeps")
     print(f"\nnext: overnight ls --campaign {it['id']}; overnight summary {it['id']}")
+
+
+def _about(it: dict[str, Any]) -> list[tuple[str, object]]:
+    """For whom it was submitted, and the words on it."""
+    chat = it["chat"] if it["attributed"] else ("none, on purpose" if it["intentional"] else None)
+    return [("by", it["actor"]), ("conversation", chat), ("labels", _labels(it))]
+
+
+def _labels(it: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in it["labels"].items())
 
 
 def _sweep(it: dict[str, Any]) -> None:
@@ -59,6 +70,7 @@ def _sweep(it: dict[str, Any]) -> None:
         ("state", f"{it['state']}{' (paused)' if it['paused'] else ''}"),
         ("runs", screen.counted(it["counts"])),
         ("priority", it["priority"] or None),
+        ("labels", _labels(it)),
         ("waits", "until all sweeps before it are over and the devices are clean" if it["barrier"] else None),
         *_shared(it),
     ))  # fmt: skip
@@ -114,6 +126,7 @@ def _run(it: dict[str, Any]) -> None:
         ("sweep", it["sweep_id"]),
         ("phase", it["phase"]),
         ("changed", _changed(it["changed"])),
+        *_about(it),
         ("submitted", screen.moment(it["created_at"])),
         ("took", ls.lasted(it)),
     ))  # fmt: skip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from overnight.surfaces.cli.options import file_argument, json_option
+from overnight.surfaces.cli.options import chat_option, file_argument, json_option
 
 if TYPE_CHECKING:
     from overnight.surfaces.cli.doors import Doors
@@ -18,9 +18,10 @@ SHOWN = 5
 @click.command("submit", short_help="Submit a campaign file and return.")
 @file_argument
 @click.option("--update", "edited", metavar="CAMPAIGN", help="Apply the file to this campaign, which is there already.")
+@chat_option
 @json_option
 @click.pass_obj
-def command(doors: Doors, file: str, edited: str | None, as_json: bool) -> int:
+def command(doors: Doors, file: str, edited: str | None, chat: str | None, as_json: bool) -> int:
     """Submit a campaign file and return.
 
     Without a server it is stored, and its runs start with the next `overnight up` or `overnight run`. With --update new
@@ -29,7 +30,7 @@ def command(doors: Doors, file: str, edited: str | None, as_json: bool) -> int:
     """
     from overnight.surfaces.cli import campaign_file, reach, screen
 
-    request = campaign_file.read(file)
+    request = campaign_file.read(file, chat)
     with reach.reach(doors, changes=True) as reached:
         if edited is None:
             answer = reached.caller.call("submit", **request)
