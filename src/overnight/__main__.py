@@ -31,11 +31,11 @@ class App:
 
         return token_of(configuration)
 
-    def start(self, configuration: Configuration, broken: Callable[[str], None]) -> Plane:
+    def start(self, configuration: Configuration, broken: Callable[[str], None], url: str = "") -> Plane:
         """See `Doors.start`."""
         from overnight.app import start
 
-        return start(configuration, broken=broken)
+        return start(configuration, broken=broken, url=url)
 
     def visit(self, configuration: Configuration, *, changes: bool) -> Visit:
         """See `Doors.visit`."""

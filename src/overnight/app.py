@@ -28,8 +28,8 @@ from overnight.service.context import Context, Spot
 from overnight.service.findings import summary
 from overnight.service.keyring import Keyring
 from overnight.service.requests import One
-from overnight.store import tokens
-from overnight.store.base import Store
+from overnight.store import cluster, tokens
+from overnight.store.base import SYSTEM, Store
 from overnight.store.sqlite import SqliteStore
 from overnight.surfaces.cli.bystander import Bystander
 from overnight.targets.base import Offer
@@ -114,6 +114,7 @@ def _start(configuration: Configuration, lock: HomeLock, broken: Callable[[str],
     keyring = Keyring(token_of(configuration), attempt_key_of(configuration))
     keyring.add(store.read(tokens.standing))
     open_epoch(store, clock, overnight.__version__)
+    store.write(SYSTEM, lambda session: cluster.limit(session, configuration.capacity.max_concurrent))
     probe = GpuProbe(clock)
     target = _local_target(configuration, store, clock, probe)
     files = LocalFiles()

@@ -113,6 +113,11 @@ class Configuration:
         return self.home / "token"
 
     @property
+    def attempt_key_file(self) -> Path:
+        """What proves the tokens of attempts."""
+        return self.home / "attempt.key"
+
+    @property
     def lock_file(self) -> Path:
         """Held by the one server of this home; its text is that server's pid and address."""
         return self.home / "server.lock"

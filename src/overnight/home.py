@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import suppress
+from pathlib import Path
 
 from overnight.clock import pause
 from overnight.config import Configuration
@@ -21,6 +22,8 @@ class HomeLock:
 
     def __init__(self, configuration: Configuration) -> None:
         """Take the lock; Conflict names the pid and address of the server that has it."""
+        self.url = ""
+        """Where the server answers, as announced."""
         home = configuration.home
         try:
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -50,6 +53,7 @@ class HomeLock:
 
     def announce(self, url: str) -> None:
         """Write who holds the lock and where it answers."""
+        self.url = url
         text = f"{os.getpid()} {url}\n".encode()
         os.pwrite(self._descriptor, text, 0)
         os.ftruncate(self._descriptor, len(text))
@@ -95,7 +99,16 @@ def holder_of(configuration: Configuration) -> tuple[int, str] | None:
 
 def token_of(configuration: Configuration) -> str:
     """The first admin token of a home, made once, readable by its owner only."""
-    path = configuration.token_file
+    return _secret_in(configuration.token_file)
+
+
+def attempt_key_of(configuration: Configuration) -> bytes:
+    """What proves the tokens of a home's attempts; made once, like the first token."""
+    return _secret_in(configuration.attempt_key_file).encode()
+
+
+def _secret_in(path: Path) -> str:
+    """The secret of 256 bits in a file, made if there is none; StoreRefused when others can read it."""
     with suppress(FileNotFoundError):
         if path.stat().st_mode & 0o077:
             raise StoreRefused(f"{path} is readable by others", next_step=f"Run: chmod 600 {path}")
@@ -103,7 +116,7 @@ def token_of(configuration: Configuration) -> str:
         if text:
             return text
     token = new_token()
-    temporary = path.with_name(f"token.{os.getpid()}")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(token + "\n")

@@ -15,7 +15,6 @@ from overnight.store.sqlite import SqliteStore
 from overnight.testing.specimens import stored
 
 HOT = {
-    "runs_queued_head": "SEARCH runs USING INDEX runs_queued (sweep_id=?)",
     "runs_latest": "SEARCH runs USING INTEGER PRIMARY KEY (rowid<?)",
     "campaigns_latest": "SEARCH campaigns USING INTEGER PRIMARY KEY (rowid<?)",
     "runs_due": "SEARCH runs USING INDEX runs_delayed (not_before<?)",
@@ -30,13 +29,20 @@ HOT = {
     "events_of": "SEARCH events USING INDEX events_subject (subject=? AND seq>?)",
 }
 """Query -> its whole plan, one step."""
-SMALL = frozenset({"holds", "fence", "devices", "campaigns", "sweeps", "json_each"})
+HEAD = [
+    "SEARCH runs USING INDEX runs_queued (sweep_id=?)",
+    "CORRELATED SCALAR SUBQUERY 1",
+    "SEARCH w USING INDEX wild_sessions_paused (chat=?)",
+]
+"""The next runs of a sweep, without those that a paused loop holds back: the index has paused ones alone."""
+SMALL = frozenset({"holds", "fence", "devices", "campaigns", "sweeps", "tokens", "json_each", "totals"})
 """Tables that may be read whole: a campaign has a few sweeps, a machine a few devices."""
 WHOLE = re.compile(r"^audit_")
 """Queries that are meant to read everything: verify-log's."""
 FROM_THE_END = frozenset({"event_head", "events_last"})
 """Walk backwards over the primary key and stop at their limit."""
-LIVE_ONLY = frozenset({"attempts_live", "attempts_live_target", "leases_held", "sweeps_active", "campaigns_active"})
+LIVE_ONLY = frozenset({"attempts_live", "attempts_live_target", "leases_held", "sweeps_active", "campaigns_active",
+    "questions_undelivered"})
 """Partial indexes that hold only what is going on now: walking over all of one is cheap."""
 
 
@@ -58,6 +64,10 @@ def plan(store: Store, query: str) -> list[str]:
 @pytest.mark.parametrize("query", HOT)
 def test_a_hot_query_uses_its_index_alone(store: Store, query: str) -> None:
     assert plan(store, query) == [HOT[query]]
+
+
+def test_the_next_runs_are_found_by_indexes_of_what_is_queued_and_paused(store: Store) -> None:
+    assert plan(store, "runs_queued_head") == HEAD
 
 
 @pytest.mark.parametrize("query", [q for q in queries.sqlite() if not WHOLE.search(q) and q not in FROM_THE_END])

@@ -193,6 +193,8 @@ class Loop:
             self.due.stop = now
         for name, offered in sight.offers.items():
             devices.note(session, name, offered)
+        if steered and devices.misdeclared(session):
+            self.due.devices = now
         consequences.follow(session, settled.ended)
         surveyed = now >= self.due.survey
         if surveyed:
@@ -223,7 +225,7 @@ class Loop:
         """The launch of a claim; one that cannot be made (a missing secret, an unquotable path) is refused instead."""
         try:
             secrets = read_secrets(claimed.settings.secrets, claimed.settings.workdir, os.environ)
-            return [launch_of(claimed, secrets)]
+            return [launch_of(claimed, {**secrets, **self.world.variables(claimed.attempt)})]
         except RefusedError as error:
             self._refused.append(News(claimed.attempt, claimed.fence, Refused(str(error))))
             self._woken.set()

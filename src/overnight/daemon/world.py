@@ -6,11 +6,15 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from overnight.clock import Clock
 from overnight.domain.room import NO_RESERVE, Reserve
 from overnight.store.base import Store
 from overnight.targets.base import Files, Room, Target
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+"""No variables: for worlds without a server that could be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,5 +45,7 @@ class World:
     """What is left where the record lies; None = not on a disk of this machine."""
     written: Callable[[], None] = lambda: None
     """Called when a turn has written something: others may have to act on it."""
+    variables: Callable[[str], Mapping[str, str]] = lambda _: NOTHING
+    """What a job finds in its environment to ask this server, by the id of its attempt. Secret: written nowhere."""
     reserve: Reserve = NO_RESERVE
     """Room that must be left wherever something writes."""

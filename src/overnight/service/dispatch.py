@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from overnight.domain.errors import InvalidRequest, NotFound, StoreUnavailable
+from overnight.service.authority import admitted
 from overnight.service.context import Context
 from overnight.service.once import OnceStore
 from overnight.service.requests import Request
@@ -24,7 +25,7 @@ LONGEST_PLACE = 200
 
 
 def perform(context: Context, name: str, fields: Mapping[str, Any], *, key: str | None = None) -> View:
-    """Answer one operation by name; raises the errors of `domain.errors`.
+    """Answer one operation by name; raises the errors of `domain.errors`, Denied when who asks may not ask it.
 
     With an idempotency `key` a change happens once: a repeated request gets the first answer again (R20).
     """
@@ -87,11 +88,14 @@ def answer(context: Context, operation: Operation, request: Request, *, key: str
 
 
 def _answer(context: Context, operation: Operation, request: Request, key: str | None) -> Answered:
+    context = admitted(context, operation.route)
     if key is None or not operation.changes:
         return Answered(operation.work(context, request))
     fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
-    store = OnceStore(context.store, context.change.actor, operation.name, key, fingerprint)
-    return Answered(operation.work(replace(context, store=store), request), store.replayed)
+    actor = context.change.actor
+    with context.traffic.alone(actor, operation.name, key):
+        store = OnceStore(context.store, actor, operation.name, key, fingerprint)
+        return Answered(operation.work(replace(context, store=store), request), store.replayed)
 
 
 def encode(answer: View) -> str:

@@ -16,7 +16,7 @@ from overnight.service.context import Context
 from overnight.service.preflight import Ground, Report, Spot, Trouble, preflight
 from overnight.service.produced import absolute
 from overnight.service.requests import CampaignFile
-from overnight.store import campaigns, rows
+from overnight.store import campaigns, rows, scope
 from overnight.store.base import Session
 
 NAMED = 10
@@ -94,15 +94,21 @@ def _spot(context: Context, plan: CampaignPlan, name: str) -> Spot:
 
 def _claimed(session: Session, prepared: Prepared, own: str | None) -> list[Trouble]:
     """Other campaigns under way that write the same files."""
-    plan, own = prepared.plan, own or session.value("campaign_by_digest", digest=prepared.digest)
+    plan, own = prepared.plan, own or scope.under_way(session, prepared.digest)
     outputs = {absolute(sweep, output) for sweep in plan.sweeps for cell in sweep.cells for output in cell.outputs}
     paths = json.dumps(sorted(it for it in outputs if "${" not in it))
     found = session.rows("outputs_claimed", paths=paths, limit=NAMED) if outputs else []
     return [
-        Trouble("outputs_claimed", f"campaign {name} ({id_}) writes {number} of the same files, such as {example}")
+        Trouble(
+            "outputs_claimed", f"{_called(session, id_, name)} writes {number} of the same files, such as {example}"
+        )
         for id_, name, number, example in found
         if id_ != own
     ]
+
+
+def _called(session: Session, campaign_id: str, name: str) -> str:
+    return f"campaign {name} ({campaign_id})" if scope.visible(session, "campaign", campaign_id) else "another campaign"
 
 
 def warnings_of(report: Report) -> list[Mapping[str, str]]:

@@ -30,6 +30,8 @@ class Route(NamedTuple):
     """Answered without a token."""
     dialect: str = "native"
     """How it is asked and answered: `native` (problem documents) or `wild` (the Wild V2 protocol)."""
+    whole: bool = False
+    """Only for those for whom everything is there: it cannot be answered for a part of the record."""
 
 
 ROUTES: tuple[Route, ...] = (
@@ -99,8 +101,8 @@ ROUTES: tuple[Route, ...] = (
         changes=True,
         verb=Verb.STEER,
     ),
-    Route("doctor", "GET", "/v1/doctor", "Preflight of a target."),
-    Route("verify_log", "GET", "/v1/verification", "Check log, tables, invariants."),
+    Route("doctor", "GET", "/v1/doctor", "Preflight of a target.", whole=True),
+    Route("verify_log", "GET", "/v1/verification", "Check log, tables, invariants.", whole=True),
     Route(
         "create_token",
         "POST",
@@ -111,7 +113,7 @@ ROUTES: tuple[Route, ...] = (
         verb=Verb.TOKENS,
     ),
     Route("start", "POST", "/v1/things/{id}/start", "Queue ready runs.", changes=True, verb=Verb.STEER),
-    Route("list_tokens", "GET", "/v1/tokens", "Access tokens, without their secrets.", verb=Verb.TOKENS),
+    Route("list_tokens", "GET", "/v1/tokens", "Access tokens, without their secrets.", verb=Verb.TOKENS, whole=True),
     Route(
         "revoke_token",
         "POST",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from overnight.domain.alerts import ANALYSIS, Alert
+from overnight.store import scope
 from overnight.store.base import Row, Session
 
 AT_ONCE = 10_000
@@ -22,7 +23,10 @@ def analyses(session: Session) -> list[Alert]:
 
 
 def listed(session: Session, campaign_id: str | None, before: int, limit: int) -> list[Alert]:
-    """Alerts of one campaign, or of everything, newest first, with numbers below `before`."""
+    """Alerts of one campaign, or of all that is there for who asks, newest first, with numbers below `before`."""
+    if campaign_id is None and session.change.scope is not None:
+        reach = scope.listed(session)
+        return [_alert(row) for row in session.rows("alerts_in_scope", before=before, limit=limit, **reach)]
     if campaign_id is None:
         return [_alert(row) for row in session.rows("alerts_latest", before=before, limit=limit)]
     found = session.rows("alerts_of_campaign", campaign_id=campaign_id, before=before, limit=limit)

@@ -6,17 +6,17 @@ import hashlib
 import posixpath
 import random
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
 from overnight.domain.errors import NotFound
-from overnight.domain.nouns import Attribution, Campaign, Sweep
+from overnight.domain.nouns import Attribution, Campaign, Sweep, SweepSettings
 from overnight.domain.plan import CampaignPlan, CellPlan, Smaller, SweepPlan
 from overnight.domain.states import SWEEP
 from overnight.ids import new_id
-from overnight.store import rows
+from overnight.store import rows, tokens
 from overnight.store.base import Session
 from overnight.store.moves import CHUNK, move
 
@@ -202,7 +202,10 @@ def insert_runs(
     by: Attribution = UNSAID,
     parent_id: str | None = None,
 ) -> None:
-    """Store runs (id, name, config text) of one sweep, all in the same first state; one event per chunk."""
+    """Store runs (id, name, config text) of one sweep, all in the same first state; one event per chunk.
+
+    LimitExceeded when the token by which it is asked may not create so many more.
+    """
     last: int = session.value("run_last_seq")
     table = [
         {
@@ -222,8 +225,10 @@ def insert_runs(
         }
         for place, (run_id, name, config) in enumerate(made, start=1)
     ]
+    tokens.spend(session, len(table))
     session.many("run_insert", table)
     session.rows("tally_add", sweep_id=sweep_id, state=state, change=len(table))
+    session.rows("total_add", state=state, change=len(table))
     for start in range(0, len(table), CHUNK):
         ids = [row["id"] for row in table[start : start + CHUNK]]
         session.record("run.create", sweep_id, ids=ids, state=state, **({"chat": by.chat} if by.chat else {}))
@@ -239,7 +244,7 @@ def submit_single(
         ids.append(new_id(rng))
         groups.setdefault(single.sweep, []).append((ids[-1], single.name, config_of(single.cell)))
     for plan, made in groups.items():
-        insert_runs(session, None, _alone(session, shape_of(plan), plan, rng), made, state="queued", by=by)
+        insert_runs(session, None, shared_sweep(session, plan, rng), made, state="queued", by=by)
     return ids
 
 
@@ -248,18 +253,27 @@ def shape_of(plan: SweepPlan) -> str:
     return hashlib.sha256(f"{rows.settings_of(plan)}{plan.priority}".encode()).hexdigest()[:16]
 
 
-def _alone(session: Session, shape: str, plan: SweepPlan, rng: random.Random) -> str:
-    """The hidden sweep of a shape, active again if it had settled."""
-    found = session.row("sweep_alone", name=f"alone-{shape}")
+def shared_sweep(session: Session, plan: SweepPlan, rng: random.Random, campaign_id: str | None = None) -> str:
+    """The hidden sweep of runs of one shape of settings, outside any campaign or added to one; active again if it had
+    settled, and made if there is none. Returns its id."""
+    name = f"{'runs' if campaign_id else 'alone'}-{shape_of(plan)}"
+    found = (
+        session.row("sweep_shared", campaign_id=campaign_id, name=name)
+        if campaign_id
+        else session.row("sweep_alone", name=name)
+    )
     if found:
         sweep_id, state = found
         if state == "settled":
             move(session, SWEEP, sweep_id, "reopen")
         return str(sweep_id)
-    named = SweepPlan(
-        **{**{f: getattr(plan, f) for f in plan.__dataclass_fields__}, "name": f"alone-{shape}", "cells": ()}
-    )
-    return insert_sweep(session, None, named, rng)
+    return insert_sweep(session, campaign_id, replace(plan, name=name, cells=()), rng)
+
+
+def plan_of(sweep: Sweep) -> SweepPlan:
+    """A sweep's settings as a plan, without cells: to have others like it."""
+    settings = {it.name: getattr(sweep.settings, it.name) for it in fields(SweepSettings)}
+    return SweepPlan(name=sweep.name, cells=(), priority=sweep.priority, **settings)
 
 
 def get(session: Session, campaign_id: str) -> Campaign:

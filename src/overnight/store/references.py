@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from overnight.domain.errors import Ambiguous, Conflict, NotFound
 from overnight.ids import SHORTEST_PREFIX
+from overnight.store import scope
 from overnight.store.base import Session
 
 Thing = tuple[str, str]
@@ -13,12 +14,12 @@ Thing = tuple[str, str]
 def resolve(session: Session, text: str, wanted: str = "") -> Thing:
     """What an id, a unique prefix of one, a campaign's name, CAMPAIGN/SWEEP or CAMPAIGN/RUN means: (noun, id).
 
-    Names are taken whole, and the newest thing of a name is meant. Where a sweep and a run of a campaign share one, it
-    is the sweep, unless a run is `wanted`; CAMPAIGN/SWEEP/RUN is always the run. Raises NotFound, or Ambiguous when a
-    prefix fits several things.
+    Only what is there for who asks is meant. Names are taken whole, and the newest thing of a name is meant. Where a
+    sweep and a run of a campaign share one, it is the sweep, unless a run is `wanted`; CAMPAIGN/SWEEP/RUN is always the
+    run. Raises NotFound, or Ambiguous when a prefix fits several things.
     """
     found = _by_id(session, text) or _by_name(session, text) or _by_path(session, text, wanted)
-    if found is None:
+    if found is None or not scope.visible(session, *found):
         raise NotFound(
             f"there is no campaign, sweep or run {text!r}", next_step="List what there is with: overnight ls --runs"
         )
@@ -45,6 +46,7 @@ def _by_id(session: Session, text: str) -> Thing | None:
         (noun, str(row[0]))
         for noun in ("campaign", "sweep", "run")
         for row in session.rows(f"{noun}s_by_prefix", low=text, high=text + "g")
+        if scope.visible(session, noun, str(row[0]))
     ]
     if len(found) > 1:
         raise Ambiguous(
@@ -54,7 +56,7 @@ def _by_id(session: Session, text: str) -> Thing | None:
 
 
 def _by_name(session: Session, text: str) -> Thing | None:
-    named = session.value("campaign_by_name", name=text)
+    named = session.value("campaign_named", name=text, **scope.listed(session))
     return ("campaign", named) if named else None
 
 

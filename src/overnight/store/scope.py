@@ -1,8 +1,8 @@
-"""What is there for who asks. A scoped principal has the campaigns that its scope names, what these contain, and what it
-made itself; for it nothing else exists, so that a foreign id and an unknown one are answered alike.
+"""What is there for who asks. A scoped principal has the campaigns that its scope names, what these contain, and what
+it made itself; for it nothing else exists, so that a foreign id and an unknown one are answered alike.
 
-Who asks stands in `session.change`, for reads too (`service.scoped.ScopedStore`). Listings filter inside their query, with
-the arguments that `listed` gives:
+Who asks stands in `session.change`, for reads too (`service.scoped.ScopedStore`). Listings filter inside their query,
+with the arguments that `listed` gives:
 
     AND (CAST(:scope_actor AS TEXT) IS NULL OR actor = :scope_actor OR id = :scope_run
       OR campaign_id IN (SELECT value FROM json_each(:scope_campaigns)))
@@ -63,6 +63,12 @@ def require_campaign(session: Session, campaign_id: str) -> Campaign:
     if session.row("campaign_owner", id=campaign_id) is None or not visible(session, "campaign", campaign_id):
         raise NotFound(f"Sweep not found: {campaign_id}", next_step="List the campaigns with: overnight ls")
     return campaigns.get(session, campaign_id)
+
+
+def under_way(session: Session, digest: str) -> str | None:
+    """The active campaign of a file that is there for who asks."""
+    found: str | None = session.value("campaign_by_digest", digest=digest, **listed(session))
+    return found
 
 
 def campaign_ids(session: Session) -> list[str] | None:

@@ -14,7 +14,7 @@ from overnight.service.context import Context
 from overnight.service.once import OnceStore
 from overnight.service.requests import One, Priority, Request, SingleRuns
 from overnight.service.requests import Retry as RetryRequest
-from overnight.store import campaigns
+from overnight.store import campaigns, scope
 from overnight.store.base import Session
 from overnight.testing.editor import apply_plan, edited
 from overnight.testing.inspector import Broken, Inspector
@@ -317,7 +317,7 @@ def submit_plan(context: Context, plan: CampaignPlan, key: str | None) -> View:
 
     def work(session: Session) -> View:
         digest = campaigns.digest_of(plan, "/study/campaign.yaml")
-        known = session.value("campaign_by_digest", digest=digest)
+        known = scope.under_way(session, digest)
         submission = campaigns.Submission("", "/study/campaign.yaml", {})
         campaign = known or campaigns.submit(session, plan, submission, digest, context.rng)
         rows = session.rows("runs_of_campaign", campaign_id=campaign, after=0, limit=10_000)

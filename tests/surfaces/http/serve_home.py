@@ -14,8 +14,8 @@ from overnight.domain.errors import OvernightError
 from overnight.surfaces.http.server import serve
 
 
-def start(broken: Callable[[str], None]) -> app.Plane:
-    plane = app.start(load(os.environ), broken=broken)
+def start(broken: Callable[[str], None], url: str) -> app.Plane:
+    plane = app.start(load(os.environ), broken=broken, url=url)
 
     def break_store(*_: object) -> None:
         plane.context.store.broken = "the database could not be synced: test"  # type: ignore[misc]

@@ -7,6 +7,9 @@ SELECT value FROM meta WHERE name = :name;
 -- name: meta_put
 INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
+-- name: meta_drop
+DELETE FROM meta WHERE name = :name;
+
 -- name: fence_next
 UPDATE fence SET value = value + 1 RETURNING value;
 

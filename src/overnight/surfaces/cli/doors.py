@@ -51,8 +51,9 @@ class Doors(Protocol):
     def token(self, configuration: Configuration, /) -> str:
         """The first admin token of a home, made if there is none."""
 
-    def start(self, configuration: Configuration, /, broken: Callable[[str], None]) -> Served:
-        """Become the server of a home; Conflict when there is one. `broken` is called when it cannot go on."""
+    def start(self, configuration: Configuration, /, broken: Callable[[str], None], url: str = "") -> Served:
+        """Become the server of a home; Conflict when there is one. `broken` is called when it cannot go on; `url` is
+        where it will answer, if that is known."""
 
     def visit(self, configuration: Configuration, /, *, changes: bool) -> Visited:
         """Open a home's record without carrying runs out.

@@ -39,8 +39,8 @@ def command(doors: Doors, host: str, port: int, trust_loopback: bool, insecure_b
     def say(text: str) -> None:
         _say(text, as_json=as_json)
 
-    def start(broken: Callable[[str], None]) -> Served:
-        return doors.start(configuration, broken)
+    def start(broken: Callable[[str], None], url: str) -> Served:
+        return doors.start(configuration, broken, url)
 
     return serve(start, host, port, insecure_bind=insecure_bind, trust_loopback=trust_loopback, say=say)
 

@@ -52,8 +52,8 @@ class Plane(Protocol):
         """End the loop and give everything back."""
 
 
-Start = Callable[[Callable[[str], None]], Plane]
-"""Starts a plane; its argument is called with the reason when the plane cannot go on."""
+Start = Callable[[Callable[[str], None], str], Plane]
+"""Starts a plane; its first argument is called with the reason when the plane cannot go on, its second is the URL."""
 
 
 class _Server(uvicorn.Server):
@@ -118,7 +118,7 @@ def serve(
     listener = listen(host, port, insecure_bind=insecure_bind)
     ending = _Ending()
     try:
-        plane = start(ending.broken)
+        plane = start(ending.broken, listener.url)
     except BaseException:
         listener.socket.close()
         raise
