@@ -98,5 +98,7 @@ ADMIN = Principal("admin", Role.ADMIN, VERBS[Role.ADMIN])
 """Whoever holds the home's first token, or runs commands on the home itself."""
 LOOPBACK = Principal("loopback", Role.AGENT, VERBS[Role.AGENT])
 """Local callers without a token, where the server was started with `--trust-loopback`."""
-RESERVED_ACTORS = frozenset({"admin", "system", "loopback"})
+NOBODY = Principal("nobody", Role.VIEWER, frozenset())
+"""Who asks what needs no token."""
+RESERVED_ACTORS = frozenset({"admin", "system", "loopback", "nobody"})
 """Names that no token may have."""

@@ -13,7 +13,7 @@ from tests.surfaces.http.harness import Server, launch, serving
 PATHS = sorted({(route.method, route.path.replace("{id}", "abc")) for route in ROUTES})
 
 
-@pytest.mark.parametrize(("method", "path"), [*PATHS, ("GET", "/v1/events/stream"), ("GET", "/nowhere")])
+@pytest.mark.parametrize(("method", "path"), [*PATHS, ("GET", "/v1/events/stream"), ("GET", "/v1/nowhere")])
 def test_nothing_of_anybodys_work_is_answered_without_the_token(server: Server, method: str, path: str) -> None:
     bare = server.ask(method, path, {} if method == "POST" else None, headers={"X-Auth-Token": None})
     wrong = server.ask(

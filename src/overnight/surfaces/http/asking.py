@@ -1,36 +1,87 @@
-"""Requests of the table from what HTTP brings: the path, the query, the body."""
+"""A request that passed the gate, and what native operations are asked: from the path, the query, the body."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
 from pydantic_core import from_json
 
 from overnight.domain.errors import InvalidRequest
+from overnight.service.context import Context
 from overnight.service.dispatch import parse, parse_json
 from overnight.service.requests import Request
+from overnight.service.routes import Route
 from overnight.surfaces.http.problems import Fault
 from overnight.surfaces.http.routes import Match
+from overnight.surfaces.http.wire import LARGEST_BODY, MIDDLE_BODY, SMALL_BODY, Head, Receive, Scope, Send, read_body
 
 MOST_PARAMETERS = 50
 """Query parameters of one request; no operation has nearly as many."""
 LONGEST_KEY = 255
 """Characters of an idempotency key."""
+WITH_BODY = frozenset({"POST", "PUT"})
+"""Methods whose requests have a body."""
+FILES = frozenset({"plan", "convert", "submit", "update", "submit_runs"})
+"""Operations whose body holds a campaign file or thousands of runs."""
 
 
-def from_query(match: Match, query: bytes) -> Request:
-    """A looking request; InvalidRequest names what is wrong."""
-    fields: dict[str, Any] = {} if match.id is None else {"id": match.id}
-    for name, value in _pairs(query):
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request: what it means, who asks (`context`), and the wire to answer on."""
+
+    match: Match
+    context: Context
+    scope: Scope
+    head: Head
+    receive: Receive
+    send: Send
+
+    @property
+    def route(self) -> Route:
+        """Where the operation stands in the table."""
+        return self.match.operation.route
+
+    @property
+    def query(self) -> bytes:
+        """What follows the question mark."""
+        query: bytes = self.scope["query_string"]
+        return query
+
+
+async def body_of(ask: Ask) -> bytes:
+    """The body of a request, empty where its method has none; Fault when it is too large, or no JSON by its header."""
+    if ask.route.method not in WITH_BODY:
+        return b""
+    body = await read_body(ask.head, ask.receive, _most(ask.route))
+    check_content_type(ask.head.text(b"content-type"), body)
+    return body
+
+
+def _most(route: Route) -> int:
+    """Bytes that a body may have."""
+    if route.name in FILES:
+        return LARGEST_BODY
+    return MIDDLE_BODY if route.dialect == "wild" else SMALL_BODY
+
+
+def native(match: Match, query: bytes, body: bytes) -> Request:
+    """A native request; InvalidRequest names what is wrong."""
+    route = match.operation.route
+    if route.method in WITH_BODY:
+        return _from_body(match, query, body)
+    fields: dict[str, Any] = match.fields()
+    for name, value in pairs(query):
         if name in fields:
             raise InvalidRequest(f"{name[:100]}: given twice", place=name[:100], next_step="Give it once.")
         fields[name] = value
     return parse(match.operation, fields)
 
 
-def _pairs(query: bytes) -> list[tuple[str, str]]:
+def pairs(query: bytes) -> list[tuple[str, str]]:
+    """Names and values of a query, decoded; InvalidRequest when that cannot be done."""
     if not query:
         return []
     try:
@@ -42,15 +93,19 @@ def _pairs(query: bytes) -> list[tuple[str, str]]:
         ) from error
 
 
-def from_body(match: Match, query: bytes, body: bytes) -> Request:
-    """A request with a JSON body; the `{id}` of the path belongs to it."""
+def _from_body(match: Match, query: bytes, body: bytes) -> Request:
+    """A request with a JSON body; the fields of the path belong to it."""
     if query:
         raise InvalidRequest("parameters belong into the body here", next_step="Send them as JSON.")
-    if match.id is None:
+    named = match.fields()
+    if not named:
         return parse_json(match.operation, body)
     fields = _object(body) if body else {}
-    if fields.setdefault("id", match.id) != match.id:
-        raise InvalidRequest("id: differs from the one in the path", place="id", next_step="Leave it out of the body.")
+    for name, value in named.items():
+        if fields.setdefault(name, value) != value:
+            raise InvalidRequest(
+                f"{name}: differs from the one in the path", place=name, next_step="Leave it out of the body."
+            )
     return parse(match.operation, fields)
 
 
@@ -101,3 +156,12 @@ def without_wait(request: Request) -> tuple[Request, float]:
     values: Mapping[str, Any] = request.__dict__
     wait = float(values.get("wait", 0.0))
     return (request.model_copy(update={"wait": 0.0}), wait) if wait > 0 else (request, 0.0)
+
+
+def resumed_at(value: str | None) -> int | None:
+    """The number in a `Last-Event-ID`; InvalidRequest when it is none."""
+    if value is None:
+        return None
+    if not value.isascii() or not value.isdigit() or len(value) > 18:
+        raise InvalidRequest("Last-Event-ID: not a number", place="Last-Event-ID", next_step="Send the last id.")
+    return int(value)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from overnight.domain.access import ADMIN, LOOPBACK, NOBODY, Principal
 from overnight.surfaces.http.problems import Fault
 from overnight.surfaces.http.wire import Head, Scope
 
@@ -32,12 +33,13 @@ class Gate:
     trust_loopback: bool = False
     """Whether requests from this machine pass without a token."""
 
-    def check(self, scope: Scope, head: Head) -> None:
-        """Raise Fault unless the request may pass."""
+    def check(self, scope: Scope, head: Head, *, public: bool = False) -> Principal:
+        """Who asks; NOBODY where that does not matter (`public`). Raises Fault unless the request may pass."""
         self._check_host(head)
         self._check_origin(head)
-        if scope["raw_path"] not in PUBLIC:
-            self._check_token(scope, head)
+        if public or scope["raw_path"] in PUBLIC:
+            return NOBODY
+        return self._principal(scope, head)
 
     def _check_host(self, head: Head) -> None:
         host = head.text(b"host")
@@ -60,10 +62,10 @@ class Gate:
         if not found or scheme not in ("http", "https") or not self._is_ours(host):
             raise Fault(403, "foreign_origin", "pages of other origins may not ask this server")
 
-    def _check_token(self, scope: Scope, head: Head) -> None:
+    def _principal(self, scope: Scope, head: Head) -> Principal:
         given = [token for token in (_bearer(head), head.values.get(b"x-auth-token")) if token is not None]
         if not given and self.trust_loopback and _from_loopback(scope):
-            return
+            return LOOPBACK
         # Every token that came must be right, so that a wrong one is never hidden behind a right one.
         right = sum(hmac.compare_digest(token.strip(), self.token) for token in given)
         if not given or right < len(given):
@@ -74,6 +76,7 @@ class Gate:
                 next_step="Send the text of the file `token` in the server's home: Authorization: Bearer …",
                 headers=CHALLENGE,
             )
+        return ADMIN
 
 
 def _bearer(head: Head) -> bytes | None:

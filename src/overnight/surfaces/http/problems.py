@@ -13,6 +13,8 @@ from overnight.domain.errors import (
     Denied,
     InFlight,
     InvalidFile,
+    InvalidRequest,
+    KeyReused,
     LimitExceeded,
     NotFound,
     OvernightError,
@@ -73,6 +75,8 @@ STATUSES: tuple[tuple[type[OvernightError], int], ...] = (
 DISK_FULL = frozenset({"FullError", "DiskFull"})
 """What SQLite's and PostgreSQL's drivers call a full disk; the store keeps their error as the cause of its own."""
 FULL_STATUS = 507
+UNAUTHORIZED = "Unauthorized - invalid or missing X-Auth-Token"
+"""What the Wild V2 protocol answers without a valid token, to the letter."""
 
 
 class Fault(Exception):
@@ -111,10 +115,38 @@ def of_error(error: OvernightError) -> tuple[int, bytes]:
     return status, _body(status, code, error.message, rest)
 
 
+def wild_of_fault(fault: Fault) -> tuple[int, bytes]:
+    """As `of_fault`, in the words of the Wild V2 protocol."""
+    detail = UNAUTHORIZED if fault.code == "unauthenticated" else fault.detail
+    return fault.status, _detail(detail)
+
+
+def wild_of_error(error: OvernightError) -> tuple[int, bytes]:
+    """As `of_error`, in the words of the Wild V2 protocol; what is wrong with a request is told as a list."""
+    if isinstance(error, InvalidRequest):
+        return 422, _detail([*error.details] or [_described(error)])
+    status = 409 if isinstance(error, KeyReused) else _status(error)[0]
+    return status, _detail(error.message)
+
+
+def _described(error: InvalidRequest) -> dict[str, Any]:
+    place = error.place.split(".") if error.place else []
+    return {"type": "value_error", "loc": ["body", *place], "msg": error.message, "input": None}
+
+
+def _detail(detail: Any) -> bytes:
+    return json.dumps({"detail": detail}, ensure_ascii=False).encode("utf-8", errors="replace")
+
+
 def of_defect() -> tuple[int, bytes]:
     """(status, body) for an exception that nobody expected; what it says stays in the server's log."""
     detail = "the server met a defect of its own"
     return 500, _body(500, "internal", detail, {"next": "Look at the server's log, and report what it says."})
+
+
+def wild_of_defect() -> tuple[int, bytes]:
+    """As `of_defect`, in the words of the Wild V2 protocol."""
+    return 500, _detail("the server met a defect of its own")
 
 
 def _status(error: OvernightError) -> tuple[int, str]:

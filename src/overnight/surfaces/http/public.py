@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
 import overnight
-from overnight.domain.errors import OvernightError
 from overnight.surfaces.http.encoding import encode
 from overnight.surfaces.http.wire import Answer
 
 if TYPE_CHECKING:
     from overnight.surfaces.http.application import Application
 
-HEALTH_SECONDS = 5.0
-"""A record that cannot be read for this long makes the server unhealthy."""
-
 
 async def health(application: Application) -> Answer:
-    """Whether the record can be read and is trusted."""
-    store = application.context.store
-
-    def look() -> Answer:
-        store.read(lambda session: session.value("event_head"))
+    """Whether the record can be used."""
+    trouble = await application.health.trouble()
+    if trouble is None:
         return Answer(200, encode({"status": "ok", "version": overnight.__version__}))
-
-    reason = store.broken
-    if reason is None:
-        try:
-            async with asyncio.timeout(HEALTH_SECONDS):
-                return await application.work("health", look)
-        except (OvernightError, TimeoutError) as error:
-            reason = str(error) or "the record does not answer"
-    return Answer(503, encode({"status": "broken", "version": overnight.__version__, "reason": reason}))
+    return Answer(503, encode({"status": "broken", "version": overnight.__version__, "reason": trouble}))
 
 
 @cache

@@ -5,51 +5,64 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from overnight.domain.errors import InvalidRequest, OvernightError
-from overnight.service.table import BY_NAME
+from overnight.service import dispatch
+from overnight.service.look import events
+from overnight.service.requests import EventRange
+from overnight.service.routes import Route
+from overnight.service.table import Operation
+from overnight.service.views import View
 from overnight.surfaces.http import asking, problems
+from overnight.surfaces.http.asking import Ask
 from overnight.surfaces.http.encoding import encode
-from overnight.surfaces.http.routes import Match
-from overnight.surfaces.http.wire import COMMON, Head, Receive, Scope, Send
+from overnight.surfaces.http.routes import Endpoint
+from overnight.surfaces.http.waiting import event_or_gone, waiting
+from overnight.surfaces.http.wire import COMMON
 
 if TYPE_CHECKING:
     from overnight.surfaces.http.application import Application
 
 QUIET_SECONDS = 15.0
-"""After this long without an event a comment is sent, so that both ends know of each other."""
+"""After this long without anything to send a comment is sent, so that both ends know of each other."""
 START = [(b"content-type", b"text/event-stream"), *COMMON]
+EVENTS = Operation(
+    Route("stream_events", "GET", "/v1/events/stream", "Events as they happen, as server-sent events."),
+    EventRange,
+    events,
+    None,
+)
 
 
-async def stream_events(application: Application, scope: Scope, head: Head, receive: Receive, send: Send) -> None:
+async def stream_events(application: Application, ask: Ask) -> None:
     """Send events until the client goes away or the server ends. Errors before the first byte are raised."""
-    match = Match(BY_NAME["events"])
-    request = _first(match, scope, head)
-    seen, view = application.tide.head, await application.look(match, request)
-    await send({"type": "http.response.start", "status": 200, "headers": START})
-    leaving = False
-    while not leaving and not application.tide.closed:
-        await send({"type": "http.response.body", "body": _text(view["events"]), "more_body": True})
-        request = request.model_copy(update={"after": view["next"]})
-        if not view["events"]:
-            leaving = await application.wait_or_gone(seen, QUIET_SECONDS, receive)
-        try:
-            seen, view = application.tide.head, await application.look(match, request)
-        except OvernightError as error:
-            _, body = problems.of_error(error)
-            await send({"type": "http.response.body", "body": b"event: problem\ndata: " + body + b"\n\n"})
-            return
-    await send({"type": "http.response.body", "body": b""})
+    request = _first(ask)
+    with waiting(application, ask):
+        seen, view = application.tide.head, await _look(application, ask, request)
+        await ask.send({"type": "http.response.start", "status": 200, "headers": START})
+        leaving = False
+        while not leaving and not application.tide.closed:
+            await ask.send({"type": "http.response.body", "body": _text(view["events"]), "more_body": True})
+            request = request.model_copy(update={"after": view["next"]})
+            if not view["events"]:
+                leaving = await event_or_gone(application, ask, seen, QUIET_SECONDS)
+            try:
+                seen, view = application.tide.head, await _look(application, ask, request)
+            except OvernightError as error:
+                _, body = problems.of_error(error)
+                await ask.send({"type": "http.response.body", "body": b"event: problem\ndata: " + body + b"\n\n"})
+                return
+        await ask.send({"type": "http.response.body", "body": b""})
 
 
-def _first(match: Match, scope: Scope, head: Head) -> Any:
-    request, wait = asking.without_wait(asking.from_query(match, scope["query_string"]))
+async def _look(application: Application, ask: Ask, request: EventRange) -> View:
+    return await application.pools.run(EVENTS.name, lambda: dispatch.carry_out(ask.context, EVENTS, request))
+
+
+def _first(ask: Ask) -> Any:
+    request, wait = asking.without_wait(asking.native(ask.match, ask.query, b""))
     if wait:
         raise InvalidRequest("wait: a stream always waits", place="wait", next_step="Leave it out.")
-    last = head.text(b"last-event-id")
-    if last is None:
-        return request
-    if not last.isascii() or not last.isdigit() or len(last) > 18:
-        raise InvalidRequest("Last-Event-ID: not a number", place="Last-Event-ID", next_step="Send the last id.")
-    return request.model_copy(update={"after": int(last)})
+    last = asking.resumed_at(ask.head.text(b"last-event-id"))
+    return request if last is None else request.model_copy(update={"after": last})
 
 
 def _text(events: list[dict[str, Any]]) -> bytes:
@@ -58,3 +71,6 @@ def _text(events: list[dict[str, Any]]) -> bytes:
     return b"".join(
         b"id: %d\nevent: %s\ndata: %s\n\n" % (event["seq"], event["kind"].encode(), encode(event)) for event in events
     )
+
+
+STREAMS = (Endpoint(EVENTS, stream_events, endless=True),)

@@ -17,6 +17,8 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 LARGEST_BODY = 32 * 1024 * 1024
 """Bytes of a request's body: 10,000 runs with long commands, or a campaign file of 4 MiB however it is escaped."""
+MIDDLE_BODY = 8 * 1024 * 1024
+"""Bytes of the body of a request with a long command, metrics or a text."""
 SMALL_BODY = 64 * 1024
 """Bytes of the body of a request that only names a thing."""
 BODY_SECONDS = 60.0

@@ -1,0 +1,79 @@
+"""How HTTP serves each operation: most are carried out and answered, some wait, some go on as streams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from overnight.service import dispatch
+from overnight.service.requests import Request
+from overnight.service.table import OPERATIONS
+from overnight.surfaces.http import asking, stream
+from overnight.surfaces.http.asking import Ask
+from overnight.surfaces.http.dialects import NATIVE, WILD, Dialect
+from overnight.surfaces.http.problems import Fault
+from overnight.surfaces.http.routes import Endpoint, Serve
+from overnight.surfaces.http.waiting import event_or_gone, waiting
+from overnight.surfaces.http.wire import Answer
+
+if TYPE_CHECKING:
+    from overnight.surfaces.http.application import Application
+
+DIALECTS: Mapping[str, Dialect] = {"native": NATIVE, "wild": WILD}
+
+
+async def carried_out(application: Application, ask: Ask) -> Answer:
+    """Carry an operation out on a worker thread, and answer."""
+    dialect = DIALECTS[ask.route.dialect]
+    body = await asking.body_of(ask)
+    key = asking.idempotency_key(ask.head.text(b"idempotency-key")) if ask.route.changes else None
+
+    def work() -> Answer:
+        request, warnings = dialect.request(ask.match, ask.query, body)
+        answered = dispatch.answer(ask.context, ask.match.operation, request, key=key)
+        return dialect.answer(ask.match, answered, warnings)
+
+    return await application.pools.run(ask.route.name, work)
+
+
+async def long_poll(application: Application, ask: Ask) -> Answer:
+    """Events after a cursor; between looks it holds no thread."""
+    request, wait = asking.without_wait(asking.native(ask.match, ask.query, b""))
+    if not wait:
+        return await carried_out(application, ask)
+    with waiting(application, ask):
+        return await _events_within(application, ask, request, wait)
+
+
+async def _events_within(application: Application, ask: Ask, request: Request, wait: float) -> Answer:
+    clock = application.context.store.clock
+    deadline = clock.boot() + wait
+    while True:
+        seen = application.tide.head
+        answered = await _looked(application, ask, request)
+        left = deadline - clock.boot()
+        over: Any = answered.view["events"] or left <= 0 or request.__dict__["after"] is None
+        if over or application.tide.closed or await event_or_gone(application, ask, seen, left):
+            return NATIVE.answer(ask.match, answered, [])
+
+
+async def _looked(application: Application, ask: Ask, request: Request) -> dispatch.Answered:
+    look = lambda: dispatch.answer(ask.context, ask.match.operation, request)  # noqa: E731
+    return await application.pools.run(ask.route.name, look)
+
+
+async def while_usable(application: Application, ask: Ask) -> Answer:
+    """As `carried_out`, unless nothing can be written: the protocol's preflight must fail then."""
+    trouble = await application.health.trouble()
+    if trouble is not None:
+        raise Fault(503, "store_unavailable", trouble)
+    return await carried_out(application, ask)
+
+
+SPECIAL: Mapping[str, Serve] = {"events": long_poll, "system_health": while_usable}
+"""Operations that are not simply carried out."""
+
+ENDPOINTS = (
+    *(Endpoint(it, SPECIAL.get(it.name, carried_out)) for it in OPERATIONS),
+    *stream.STREAMS,
+)
