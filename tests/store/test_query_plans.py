@@ -41,8 +41,16 @@ WHOLE = re.compile(r"^audit_")
 """Queries that are meant to read everything: verify-log's."""
 FROM_THE_END = frozenset({"event_head", "events_last"})
 """Walk backwards over the primary key and stop at their limit."""
-LIVE_ONLY = frozenset({"attempts_live", "attempts_live_target", "leases_held", "sweeps_active", "campaigns_active",
-    "questions_undelivered"})
+LIVE_ONLY = frozenset(
+    {
+        "attempts_live",
+        "attempts_live_target",
+        "leases_held",
+        "sweeps_active",
+        "campaigns_active",
+        "questions_undelivered",
+    }
+)
 """Partial indexes that hold only what is going on now: walking over all of one is cheap."""
 
 

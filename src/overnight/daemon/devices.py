@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from overnight.daemon.world import World
+from overnight.domain.cluster import HERE
 from overnight.domain.errors import Unavailable
 from overnight.domain.nouns import Attempt
 from overnight.domain.states import DEVICE, LIVE_ATTEMPT
-from overnight.store import campaigns, families, rows, runs
+from overnight.store import campaigns, cluster, families, rows, runs
 from overnight.store.base import Session
 from overnight.store.moves import move
 from overnight.targets.base import Offer
@@ -22,6 +23,8 @@ LEARNING_SECONDS = 2.0
 """How often they are probed while runs that may share a GPU are on one: a short run must be seen at its most."""
 SLOT_SECONDS = 600.0
 """How often a target without GPUs is asked: its slots do not change."""
+GONE = "the driver does not list it any more"
+"""Diagnosis of a device that was there before."""
 
 
 def look(world: World) -> dict[str, list[Offer]]:
@@ -40,7 +43,7 @@ def interval(world: World, offers: Mapping[str, Sequence[Offer]]) -> float:
     if len(offers) < len(world.places):
         return GPU_SECONDS
     if not any(offer.kind == "gpu" for offered in offers.values() for offer in offered):
-        return SLOT_SECONDS
+        return GPU_SECONDS if world.store.read(cluster.get).declares else SLOT_SECONDS
     return world.store.read(lambda session: min(_gpu_interval(session, name) for name in world.places))
 
 
@@ -57,6 +60,7 @@ def note(session: Session, target: str, offers: Sequence[Offer]) -> None:
     hold of clean devices."""
     held = _held(session, target)
     seen = [_with_strays(offer, held.get(offer.id, ())) for offer in offers]
+    seen += declared(session, target, [offer.position for offer in offers if offer.kind == "gpu"])
     known = {row[0]: (row[7], row[8]) for row in session.rows("devices_of", target=target)}
     for offer in seen:
         _put(session, target, offer)
@@ -67,8 +71,26 @@ def note(session: Session, target: str, offers: Sequence[Offer]) -> None:
     offered = {offer.id for offer in seen}
     for device, (state, _) in known.items():
         if device not in offered and state == "healthy" and move(session, DEVICE, device, "quarantine", reason="gone"):
-            session.rows("device_diagnosis", id=device, diagnosis="the driver does not list it any more")
+            session.rows("device_diagnosis", id=device, diagnosis=GONE)
     _free_clean(session, target, seen, held)
+
+
+def declared(session: Session, target: str, shown: Sequence[int]) -> list[Offer]:
+    """GPUs that a person says are there although the driver does not show them; nothing is known of their use."""
+    number = cluster.get(session).declares if target == HERE else 0
+    return [
+        Offer(f"{cluster.DECLARED}{it}", "gpu", it, None, f"declared GPU {it}", 0, None, None)
+        for it in range(number)
+        if it not in shown
+    ]
+
+
+def misdeclared(session: Session) -> bool:
+    """Whether what a person declared changed since the devices were noted: then it is time to look again."""
+    gpus = [it for row in session.rows("devices_of", target=HERE) if (it := rows.device(row)).kind == "gpu"]
+    ours = {it.id for it in gpus if it.id.startswith(cluster.DECLARED) and it.state == "healthy"}
+    shown = [it.position for it in gpus if not it.id.startswith(cluster.DECLARED) and it.diagnosis != GONE]
+    return {offer.id for offer in declared(session, HERE, shown)} != ours
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,15 +63,14 @@ def launch_of(claimed: Claimed, secrets: Mapping[str, str] = NO_SECRETS) -> Laun
         run=claimed.run,
         number=claimed.number,
         fence=claimed.fence,
-        argv=activated(
-            _argv(claimed.config["command"], names), claimed.settings.environment, _around(claimed, variables)
-        ),
+        argv=activated(_argv(claimed, names), claimed.settings.environment, _around(claimed, variables)),
         env=variables,
         cwd=claimed.settings.workdir,
         folder=claimed.folder,
         time_limit=own(claimed, "time_limit"),
         grace=claimed.settings.grace,
         log_cap=claimed.log_cap,
+        check=_check(claimed),
     )
 
 
@@ -90,10 +89,18 @@ def outputs_of(config: Mapping[str, Any], names: Mapping[str, str]) -> list[str]
     return [launch_text(output, names, shell=False) for output in config["outputs"]]
 
 
-def _argv(command: str | list[str], names: Mapping[str, str]) -> tuple[str, ...]:
-    if isinstance(command, str):
-        return ("/bin/sh", "-c", launch_text(command, names, shell=True))
-    return tuple(launch_text(part, names, shell=False) for part in command)
+def _argv(claimed: Claimed, names: Mapping[str, str]) -> tuple[str, ...]:
+    command, settings = claimed.config["command"], claimed.settings
+    if not isinstance(command, str):
+        return tuple(launch_text(part, names, shell=False) for part in command)
+    return (settings.shell, "-c", command if settings.capacity else launch_text(command, names, shell=True))
+
+
+def _check(claimed: Claimed) -> tuple[str, ...] | None:
+    """What says first whether a text can be read at all: runs of the Wild V2 protocol execute nothing of one that
+    cannot, and take their texts literally."""
+    command, settings = claimed.config["command"], claimed.settings
+    return (settings.shell, "-n", "-c", command) if settings.capacity and isinstance(command, str) else None
 
 
 def _around(claimed: Claimed, variables: Mapping[str, str | None]) -> Around:
@@ -109,10 +116,7 @@ def _around(claimed: Claimed, variables: Mapping[str, str | None]) -> Around:
 
 def _variables(claimed: Claimed, names: Mapping[str, str], secrets: Mapping[str, str]) -> dict[str, str | None]:
     declared = {name: launch_text(value, names, shell=False) for name, value in claimed.config["env"].items()}
-    return {
-        "PYTHONUNBUFFERED": "1",
-        **declared,
-        **secrets,
-        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
-        "CUDA_VISIBLE_DEVICES": names["GPU"],
-    }
+    chosen: dict[str, str | None] = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": names["GPU"]}
+    if claimed.settings.capacity and not names["GPU"]:
+        chosen = {}  # a scheduler gives the GPUs, or there are none
+    return {"PYTHONUNBUFFERED": "1", **declared, **secrets, **chosen}

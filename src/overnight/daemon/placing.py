@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from overnight.daemon import sharing
 from overnight.daemon.launches import Claimed, effective
 from overnight.daemon.world import World
+from overnight.domain.cluster import Capacity
 from overnight.domain.nouns import Attempt, Sweep, SweepSettings
+from overnight.domain.plan import Need
 from overnight.domain.reasons import Reason
 from overnight.ids import attempt_id
 from overnight.planner.fit import FreeDevice, takes_nothing
 from overnight.planner.place import CampaignView, Head, Lane, Placement, Snapshot, place
 from overnight.service import consequences
-from overnight.service.lanes import lane_of
-from overnight.store import campaigns, marks, rows, runs
+from overnight.service.lanes import lane_of, need_of
+from overnight.store import campaigns, cluster, marks, rows, runs
 from overnight.store.base import Session
 
 FRESH_SECONDS = 60.0
@@ -28,6 +30,7 @@ DEVICELESS_AT_ONCE = 64
 def place_runs(session: Session, world: World) -> list[Claimed]:
     """Claim as many runs as fit on the reachable targets."""
     claimed: list[Claimed] = []
+    refuse_impossible(session)
     for name in sorted(world.reachable):
         snapshot = snapshot_of(session, name)
         if snapshot.lanes:
@@ -44,7 +47,7 @@ def snapshot_of(session: Session, target: str) -> Snapshot:
     free = free_devices(session, target)
     if any(sweep.settings.need.share > 1 for sweep in sweeps):
         free += sharing.shared_devices(session, target, session.now - FRESH_SECONDS)
-    found = lanes(session, sweeps, free)
+    found = lanes(session, sweeps, free, capacity_of(session, sweeps))
     return Snapshot(found, tuple(free), well_devices(session, target) if found else ())
 
 
@@ -60,21 +63,49 @@ def well_devices(session: Session, target: str) -> tuple[FreeDevice, ...]:
     return tuple(FreeDevice(d.id, d.kind, d.position, d.memory_mib, d.name) for d in found if d.state == "healthy")
 
 
-def lanes(session: Session, sweeps: Sequence[Sweep], free: Sequence[FreeDevice]) -> tuple[Lane, ...]:
+def capacity_of(session: Session, sweeps: Sequence[Sweep]) -> Capacity | None:
+    """What bounds those of the sweeps that bring no bound of their own; None = all of them do."""
+    return cluster.capacity(session) if any(sweep.settings.capacity for sweep in sweeps) else None
+
+
+def refuse_impossible(session: Session) -> None:
+    """Fail queued runs whose commands chose GPUs that are not there: they would wait for ever."""
+    sweeps = [sweep for row in session.rows("sweeps_active") if (sweep := rows.sweep(row)).settings.need.devices]
+    capacity = capacity_of(session, sweeps)
+    for sweep in sweeps if capacity else ():
+        missing = capacity.missing(sweep.settings.need) if capacity and sweep.settings.capacity else ()
+        if missing:
+            queued = session.rows("runs_queued_head", sweep_id=sweep.id, limit=consequences.AT_ONCE)
+            consequences.refuse(session, [row[0] for row in queued], no_such_gpu(missing), subject=sweep.id)
+
+
+def no_such_gpu(positions: Sequence[int]) -> str:
+    """The sentence about GPUs that a command chose in vain."""
+    named = ", ".join(str(it) for it in positions)
+    return f"the command chooses GPU {named} (CUDA_VISIBLE_DEVICES), and this machine has no such GPU"
+
+
+def lanes(
+    session: Session, sweeps: Sequence[Sweep], free: Sequence[FreeDevice], capacity: Capacity | None = None
+) -> tuple[Lane, ...]:
     """Every one of these sweeps that has queued runs, with as many of them as could find a place."""
     views: dict[str, CampaignView] = {}
     held = marks.holds(session)
     models = sorted({device.name for device in free if device.kind == "gpu"})
     found = []
     for sweep in sweeps:
-        heads = _heads(session, sweep, free, models)
+        if sweep.settings.capacity and capacity is not None and not capacity.room:
+            continue
+        heads = _heads(session, sweep, need_of(sweep, capacity), free, models)
         if heads:
-            found.append(lane_of(session, sweep, heads, views, held))
+            found.append(lane_of(session, sweep, heads, views, held, capacity))
     return tuple(found)
 
 
-def _heads(session: Session, sweep: Sweep, free: Sequence[FreeDevice], models: Sequence[str]) -> tuple[Head, ...]:
-    need, limit = sweep.settings.need, depth(sweep.settings, free)
+def _heads(
+    session: Session, sweep: Sweep, need: Need, free: Sequence[FreeDevice], models: Sequence[str]
+) -> tuple[Head, ...]:
+    limit = depth(need, sweep.settings.parallel, free)
     found = session.rows("runs_queued_head", sweep_id=sweep.id, limit=limit) if limit else []
     heads = [Head(run, seq, priority, made, at, _avoid(hint)) for run, seq, priority, made, at, hint in found]
     if need.share > 1:
@@ -82,11 +113,10 @@ def _heads(session: Session, sweep: Sweep, free: Sequence[FreeDevice], models: S
     return tuple(heads)
 
 
-def depth(settings: SweepSettings, free: Sequence[FreeDevice]) -> int:
+def depth(need: Need, parallel: int | None, free: Sequence[FreeDevice]) -> int:
     """How many runs of a sweep one pass has to look at: all that it could start, and one that may wait too long."""
-    need = settings.need
     if takes_nothing(need):
-        return min(settings.parallel or DEVICELESS_AT_ONCE, DEVICELESS_AT_ONCE)
+        return min(parallel or DEVICELESS_AT_ONCE, DEVICELESS_AT_ONCE)
     return sum(max(1, need.share - len(device.holders)) for device in free)
 
 

@@ -108,6 +108,10 @@ RULES = (
         r"StatusCode\.|larger than max\b|[Qq]uota|[Rr]ate.?[Ll]imit|ray\.exceptions|this is not a failure",
     ),
     _rule(
+        Reason.GPU_BUSY,
+        r"CUDA-capable device(?:\(s\) is/are|s are) busy or unavailable|CUDA_ERROR_DEVICE_UNAVAILABLE",
+    ),
+    _rule(
         Reason.HOST_OOM,
         r"(?:^|[\s.:])_?(?:Array)?MemoryError\b(?!\w)|Unable to allocate [\d.]+ [KMGTP]iB for an array|std::bad_alloc"
         r"|CPUAllocator: (?:not enough memory|can't allocate memory)|Cannot allocate memory",

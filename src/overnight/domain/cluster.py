@@ -135,10 +135,8 @@ class Capacity:
     """How many runs may be live."""
     live: int
     """How many are, of whatever kind."""
-    gpus: frozenset[int]
+    gpus: frozenset[int] = frozenset()
     """Positions of the GPUs that are on record."""
-    looked: bool
-    """Whether the devices of this machine were ever looked at: only then is what is not on record not there."""
 
     @property
     def room(self) -> int:
@@ -166,12 +164,11 @@ class Capacity:
         return Need(gpus=1, slots=0, devices=None if self.positions is None else tuple(sorted(self.positions)))
 
     def missing(self, need: Need) -> tuple[int, ...]:
-        """The GPUs that a command chose and that are certainly not there."""
+        """The GPUs that a command chose and that are not there; nothing is said before any GPU is known."""
         if not self.gives_gpus or not need.devices:
             return ()
-        known = self.gpus if self.positions is None else self.positions
-        certain = self.looked or self.positions is not None
-        return tuple(it for it in need.devices if it not in known) if certain else ()
+        known = self.positions or self.gpus | frozenset(range(self.cluster.gpu_count or 0))
+        return tuple(it for it in need.devices if it not in known) if known else ()
 
 
 NOTHING = Need(gpus=0, slots=0)

@@ -33,6 +33,8 @@ class Reason(StrEnum):
     """Its own demand for device memory, said by the program and confirmed by a failed exit."""
     NEIGHBOUR_OOM = "neighbour_oom"
     """Device memory was short because somebody else held it."""
+    GPU_BUSY = "gpu_busy"
+    """The GPU took no more work because somebody else had it."""
     DISK_FULL = "disk_full"
     """No bytes or no inodes left where it writes."""
     SHM = "shm"
@@ -106,6 +108,7 @@ REMEDIES = MappingProxyType(
         Reason.KILLED: Remedy.ONCE,
         Reason.VRAM_OOM: Remedy.LADDER,
         Reason.NEIGHBOUR_OOM: Remedy.REQUEUE,
+        Reason.GPU_BUSY: Remedy.REQUEUE,
         Reason.PREEMPTED: Remedy.REQUEUE,
         Reason.INTERRUPTED: Remedy.REQUEUE,
         Reason.HARDWARE: Remedy.REQUEUE,
@@ -126,6 +129,17 @@ MEMORY_REMEDIES = MappingProxyType(
     }
 )
 """The same for sweeps of which only a lack of memory is tried again (`Retry.only_memory`)."""
+
+GPU_MEMORY_REMEDIES = MappingProxyType(
+    {
+        Reason.VRAM_OOM: Remedy.AGAIN,
+        Reason.NEIGHBOUR_OOM: Remedy.AGAIN,
+        Reason.GPU_BUSY: Remedy.AGAIN,
+        Reason.PREEMPTED: Remedy.REQUEUE,
+        Reason.INTERRUPTED: Remedy.REQUEUE,
+    }
+)
+"""The same for runs of which only busy or full GPUs are tried again (`Retry.only_gpu_memory`)."""
 
 INTERRUPTIONS_ALLOWED = 3
 """How often a run is started again because its host or runner was lost; its retry policy does not count these."""

@@ -69,6 +69,7 @@ RUN = Machine(
         Arrow("wake", ("delayed",), "queued", "the back-off is over"),
         Arrow("succeed", ("running", "cancelling"), "succeeded", "exit 0 and every declared output is there"),
         Arrow("fail", ("running",), "failed", "no retry is left or allowed"),
+        Arrow("refuse", ("queued",), "failed", "what its command asks for is not there and never will be"),
         Arrow("block", ("waiting", "queued"), "blocked", "what it needs cannot succeed, or the budget is used up"),
         Arrow("unblock", ("blocked",), "waiting", "what blocked it was retried"),
         Arrow("recall", ("queued", "delayed", "blocked"), "waiting", "its file, or what it needs, was changed"),

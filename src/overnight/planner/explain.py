@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from overnight.domain.cluster import Capacity
 from overnight.domain.nouns import Attempt, Device, Run, Sweep
 from overnight.domain.plan import Need
 from overnight.domain.reasons import Reason
@@ -38,6 +39,14 @@ class Situation:
     ahead: int
     """Queued runs that go first."""
     now: float
+    paused_loop: str | None = None
+    """The paused loop of its conversation, which keeps it from starting."""
+
+
+def _need(situation: Situation) -> Need:
+    """What the run takes: where the machines decide on it, the lane knows."""
+    settings = situation.sweep.settings
+    return situation.lane.need if settings.capacity else settings.need
 
 
 _LIMITS = {
@@ -96,10 +105,15 @@ def _waiting(situation: Situation) -> Explanation:
 
 
 def _queued(situation: Situation) -> Explanation:
+    if situation.paused_loop:
+        sentence = f"the agent's loop {situation.paused_loop} is paused: nothing of its conversation starts"
+        return Explanation("loop_paused", sentence, (f"overnight resume {situation.paused_loop}",))
     limit = limit_of(situation.lane, {}, {})
     if limit:
         if limit == "held":
             return Explanation("held", f"nothing new of its sweep starts: {situation.lane.hold}", ("overnight doctor",))
+        if limit == "capacity" and situation.lane.capacity is not None:
+            return _no_capacity(situation.lane.capacity)
         sentence, command = _LIMITS[limit]
         campaign = situation.run.campaign_id or ""
         return Explanation(
@@ -108,9 +122,14 @@ def _queued(situation: Situation) -> Explanation:
     return _without_devices(situation)
 
 
+def _no_capacity(capacity: Capacity) -> Explanation:
+    sentence = f"{capacity.live} of {capacity.most} runs that the cluster has room for are live"
+    return Explanation("capacity", sentence, ("overnight status",))
+
+
 def _without_devices(situation: Situation) -> Explanation:
     settings = situation.sweep.settings
-    need = settings.need
+    need = _need(situation)
     kind, number = kind_and_number(need)
     if number == 0:
         return Explanation("start_due", "it takes no device and is started at the next pass")
@@ -129,7 +148,7 @@ def _without_devices(situation: Situation) -> Explanation:
 
 
 def _never(situation: Situation, suitable: int) -> Explanation:
-    need = situation.sweep.settings.need
+    need = _need(situation)
     kind, number = kind_and_number(need)
     noun = ("GPU" if kind == "gpu" else "CPU slot") + ("s" if number > 1 else "")
     allowed = f" of index {', '.join(str(it) for it in need.devices)}" if kind == "gpu" and need.devices else ""

@@ -8,7 +8,14 @@ from types import MappingProxyType
 from typing import Any
 
 from overnight.domain.plan import Retry
-from overnight.domain.reasons import INTERRUPTIONS_ALLOWED, MEMORY_REMEDIES, REMEDIES, Reason, Remedy
+from overnight.domain.reasons import (
+    GPU_MEMORY_REMEDIES,
+    INTERRUPTIONS_ALLOWED,
+    MEMORY_REMEDIES,
+    REMEDIES,
+    Reason,
+    Remedy,
+)
 from overnight.domain.signatures import quoted, signature_of
 
 AT_ONCE_SECONDS = 120.0
@@ -25,6 +32,7 @@ TEXTS = (
     Reason.SHM,
     Reason.NEIGHBOUR_OOM,
     Reason.VRAM_OOM,
+    Reason.GPU_BUSY,
     Reason.HOST_OOM,
     Reason.KILLED,
     Reason.NO_GPU,
@@ -176,11 +184,17 @@ def verdict_of(outcome: Outcome, retry: Retry, standing: Standing, now: float) -
         return _verdict("stopped", Outcome(Reason.CANCELLED, outcome.detail), standing)
     if outcome.reason is Reason.NEVER_STARTED:
         return _verdict("requeue", outcome, standing)
-    remedy = (MEMORY_REMEDIES if retry.only_memory else REMEDIES).get(outcome.reason, Remedy.NEVER)
+    remedy = _remedies(retry).get(outcome.reason, Remedy.NEVER)
     if remedy is Remedy.REQUEUE:
         again = standing.interruptions < INTERRUPTIONS_ALLOWED
         return _verdict("requeue" if again else "fail", outcome, standing, interruptions=standing.interruptions + 1)
     return _weighed(remedy, outcome, retry, standing, now)
+
+
+def _remedies(retry: Retry) -> Mapping[Reason, Remedy]:
+    if retry.only_gpu_memory:
+        return GPU_MEMORY_REMEDIES
+    return MEMORY_REMEDIES if retry.only_memory else REMEDIES
 
 
 def _at_second_sight(outcome: Outcome, standing: Standing) -> Outcome:
@@ -214,7 +228,7 @@ def _weighed(remedy: Remedy, outcome: Outcome, retry: Retry, standing: Standing,
     return _verdict("delay", outcome, standing, failures, not_before=now + back_off(retry, failures))
 
 
-_ELSEWHERE = frozenset({Reason.VRAM_OOM, Reason.NEIGHBOUR_OOM, Reason.HARDWARE})
+_ELSEWHERE = frozenset({Reason.VRAM_OOM, Reason.NEIGHBOUR_OOM, Reason.GPU_BUSY, Reason.HARDWARE})
 """Reasons that speak against the devices where it happened."""
 
 

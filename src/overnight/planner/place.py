@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from overnight.domain.cluster import Capacity
 from overnight.domain.plan import Need
 from overnight.ids import attempt_id
 from overnight.planner.fit import (
@@ -68,6 +69,8 @@ class Lane:
     """At least as many as may find a place, in order."""
     hold: str | None = None
     """Why nothing new of it may start now, whatever is free (a barrier, a full disk); None = nothing holds it."""
+    capacity: Capacity | None = None
+    """What bounds its runs together with all others; None = it brings its own bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,8 @@ def limit_of(lane: Lane, sweeps: dict[str, int], campaigns: dict[str, int]) -> s
         return "held"
     if lane.parallel is not None and lane.live + sweeps.get(lane.sweep_id, 0) >= lane.parallel:
         return "sweep_parallel"
+    if lane.capacity is not None and sum(sweeps.values()) >= lane.capacity.room:
+        return "capacity"
     if campaign is None:
         return None
     placed = campaigns.get(campaign.id, 0)

@@ -26,6 +26,7 @@ MEANING: Mapping[str, str] = MappingProxyType(
         Reason.CANCELLED: "it was cancelled",
         Reason.VRAM_OOM: "its GPU had too little memory for it",
         Reason.NEIGHBOUR_OOM: "somebody else held the memory of its GPU",
+        Reason.GPU_BUSY: "somebody else had its GPU",
         Reason.DISK_FULL: "there was no room left on a disk",
         Reason.SHM: "shared memory was too small",
         Reason.NO_GPU: "it found no usable GPU",

@@ -5,7 +5,7 @@ import signal
 from dataclasses import dataclass
 from typing import Protocol
 
-from . import PROTOCOL_VERSION, moment, order, spawn
+from . import PROTOCOL_VERSION, check, moment, order, spawn
 from .cgroup import Cgroup
 from .identity import read_stat
 from .launch import Launch
@@ -114,9 +114,11 @@ class Execution:
         spawn.enter_directory(launch.cwd)
         variables = spawn.environment(site.environment, launch, site.state_dir)
         path = spawn.resolve(launch.argv[0], variables.get("PATH", spawn.DEFAULT_PATH))
+        if launch.check is not None:
+            check.check(launch.check, variables)
         self._oom_kills = site.cgroup.oom_kills()
         site.cgroup.begin()
-        pid = spawn.spawn(path, launch, variables, descriptor)
+        pid = spawn.spawn(path, launch.argv, variables, descriptor)
         self._tree = Tree(pid)
         self._announce(pid)
 

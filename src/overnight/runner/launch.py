@@ -26,6 +26,7 @@ class Launch:
     time_limit: float | None
     grace: float
     log_cap: int | None
+    check: tuple[str, ...] | None = None  # must end well before argv is started
 
 
 class _Field(NamedTuple):
@@ -45,22 +46,24 @@ _FIELDS = {
     "time_limit": _Field((int, float, type(None)), "seconds or null"),
     "grace": _Field((int, float), "seconds"),
     "log_cap": _Field((int, type(None)), "bytes or null"),
+    "check": _Field((list, type(None)), "a list of texts or null"),
 }
+_ADDED = ("check",)
+"""Fields that servers of earlier versions do not send."""
 
 
 def from_wire(wire: Any) -> Launch:
     """Return the launch in a decoded JSON value. Raises LaunchError; unknown keys are left alone."""
     if not isinstance(wire, dict):
         raise LaunchError("A launch must be an object.")
+    wire = {**dict.fromkeys(_ADDED), **wire}
     values = {name: _value(wire, name, field) for name, field in _FIELDS.items()}
-    argv = values["argv"]
-    if not argv or not all(isinstance(word, str) for word in argv):
-        raise LaunchError("argv must be a list of at least one text.")
+    for name in ("argv", "check"):
+        values[name] = _words(name, values[name])
     if not all(isinstance(value, (str, type(None))) for value in values["env"].values()):
         raise LaunchError("env must map names to texts or null.")
     _check_places(values)
     _check_limits(values)
-    values["argv"] = tuple(argv)
     return Launch(**values)
 
 
@@ -72,6 +75,14 @@ def _value(wire: dict[str, Any], name: str, field: _Field) -> Any:
     if not isinstance(value, field.kinds) or value is True or value is False:
         raise LaunchError(f"{name} must be {field.what}.")
     return value
+
+
+def _words(name: str, words: list[Any] | None) -> tuple[str, ...] | None:
+    if words is None:
+        return None
+    if not words or not all(isinstance(word, str) for word in words):
+        raise LaunchError(f"{name} must be a list of at least one text.")
+    return tuple(words)
 
 
 def _check_places(values: dict[str, Any]) -> None:

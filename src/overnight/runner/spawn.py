@@ -103,20 +103,23 @@ def resolve(command: str, search: str) -> str:
     raise StartFailed(f"The command {command!r} was not found on PATH ({search}).")
 
 
-def spawn(path: str, launch: Launch, variables: dict[str, str], log_descriptor: int) -> int:
-    """Start the job in a session of its own and return its pid. Descriptor 0 must be /dev/null. Raises StartFailed."""
+def spawn(path: str, argv: tuple[str, ...], variables: dict[str, str], output: int) -> int:
+    """Start a command in a session of its own and return its pid; `output` becomes its descriptors 1 and 2.
+
+    Descriptor 0 must be /dev/null. Raises StartFailed.
+    """
     try:
         return os.posix_spawn(
             path,
-            launch.argv,
+            argv,
             variables,
-            file_actions=((os.POSIX_SPAWN_DUP2, log_descriptor, 1), (os.POSIX_SPAWN_DUP2, log_descriptor, 2)),
+            file_actions=((os.POSIX_SPAWN_DUP2, output, 1), (os.POSIX_SPAWN_DUP2, output, 2)),
             setsid=True,
             setsigmask=(),
             setsigdef=_DEFAULTED,
         )
     except ValueError as error:
-        raise StartFailed(f"The command {launch.argv[0]!r} cannot be started: {error}.") from error
+        raise StartFailed(f"The command {argv[0]!r} cannot be started: {error}.") from error
     except OSError as error:
         raise StartFailed(_explain(path, error)) from error
 

@@ -122,6 +122,17 @@ def block(session: Session, ids: Sequence[str], reason: Reason, detail: str, *, 
     return moved
 
 
+def refuse(session: Session, ids: Sequence[str], detail: str, *, subject: str) -> None:
+    """Fail queued runs that could never start, and take what follows from it."""
+    moved = move_runs(session, ids, "refuse", subject=subject, reason=Reason.START_FAILED, detail=detail)
+    session.many(
+        "run_cancelled",
+        [{"id": run, "reason": Reason.START_FAILED, "detail": detail, "now": session.now} for run in moved],
+    )
+    standings = [(run, *session.rows("run_standing", id=run)[0][:3]) for run in moved]
+    follow(session, [EndedRun(run, sweep, campaign, state) for run, state, sweep, campaign in standings])
+
+
 def unblock_dependants(session: Session, run_id: str) -> None:
     """The other way round: what waited for a run that is now tried again waits once more."""
     causes = [run_id]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from overnight.domain.cluster import Capacity
 from overnight.domain.nouns import Campaign, Device, Sweep
+from overnight.domain.plan import Need
 from overnight.domain.states import LIVE_RUN
 from overnight.planner.place import CampaignView, Head, Lane, bound_of
 from overnight.planner.waves import Wave, unsettled
-from overnight.store import campaigns, rows
+from overnight.store import campaigns, cluster, rows
 from overnight.store.base import Session
 
 Holds = Mapping[str, tuple[str, str]]
@@ -16,14 +18,23 @@ Holds = Mapping[str, tuple[str, str]]
 
 
 def lane_of(
-    session: Session, sweep: Sweep, heads: tuple[Head, ...], views: dict[str, CampaignView], held: Holds
+    session: Session,
+    sweep: Sweep,
+    heads: tuple[Head, ...],
+    views: dict[str, CampaignView],
+    held: Holds,
+    capacity: Capacity | None = None,
 ) -> Lane:
-    """One sweep as the planner sees it; `views` keeps campaigns that were looked at before."""
+    """One sweep as the planner sees it; `views` keeps campaigns that were looked at before. `capacity`: what bounds
+    sweeps that bring no bound of their own, where it was read before."""
     campaign_id = sweep.campaign_id
+    bounded = (capacity or cluster.capacity(session)) if sweep.settings.capacity else None
     if campaign_id and campaign_id not in views:
         views[campaign_id] = campaign_view(session, campaigns.get(session, campaign_id))
-    campaign, need = views[campaign_id] if campaign_id else None, sweep.settings.need
-    parallel = bound_of(need, sweep.settings.parallel, campaign.parallel if campaign else None)
+    campaign, need = views[campaign_id] if campaign_id else None, need_of(sweep, bounded)
+    parallel = sweep.settings.parallel
+    if bounded is None:
+        parallel = bound_of(need, parallel, campaign.parallel if campaign else None)
     counts = campaigns.sweep_counts(session, sweep.id) if parallel is not None else {}
     return Lane(
         sweep_id=sweep.id,
@@ -35,7 +46,14 @@ def lane_of(
         parallel=parallel,
         heads=heads,
         hold=hold_of(session, sweep, held),
+        capacity=bounded,
     )
+
+
+def need_of(sweep: Sweep, capacity: Capacity | None) -> Need:
+    """What a run of a sweep takes: what its settings say, or what the machines give to those that say nothing."""
+    need = sweep.settings.need
+    return capacity.need_of(need) if sweep.settings.capacity and capacity is not None else need
 
 
 def hold_of(session: Session, sweep: Sweep, held: Holds) -> str | None:

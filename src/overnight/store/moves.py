@@ -71,3 +71,4 @@ def move_runs(session: Session, ids: Sequence[str], transition: str, *, subject:
 
 def _count(session: Session, sweep: str, source: str, target: str, number: int) -> None:
     session.rows("tallies_add", sweep_id=sweep, left=source, entered=target, number=number)
+    session.rows("totals_move", left=source, entered=target, number=number)

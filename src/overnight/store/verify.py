@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -164,7 +165,7 @@ class Audit:
     def compare(self, session: Session) -> Iterator[Violation]:
         """I1, I8 and I16: the tables are what the events made them."""
         looks = (self._campaigns, self._sweeps, self._devices, self._runs, self._attempts, self._leases)
-        for look in (*looks, self._tallies, self._wild_sessions, self._fence):
+        for look in (*looks, self._tallies, self._totals, self._wild_sessions, self._fence):
             try:
                 yield from look(session)
             except UnicodeDecodeError:
@@ -229,6 +230,17 @@ class Audit:
             if number != rows_there:
                 sentence = f"{number} runs are counted as {state}, {rows_there} are"
                 yield Violation("I16", self._last_seq("sweep", sweep), sweep, sentence)
+
+    def _totals(self, session: Session) -> Iterator[Violation]:
+        """I16: the counters over all sweeps equal the rows."""
+        kept = {state: int(number) for state, number in session.rows("totals")}
+        counted: Counter[str] = Counter()
+        for _, state, number in session.rows("audit_counts"):
+            counted[state] += int(number)
+        for state in sorted(kept.keys() | counted.keys()):
+            if kept.get(state, 0) != counted[state]:
+                sentence = f"{kept.get(state, 0)} runs are counted as {state} in all, {counted[state]} are"
+                yield Violation("I16", self.seq, "totals", sentence)
 
     def _differences(self, noun: str, table: Mapping[str, object], said: Mapping[str, object]) -> Iterator[Violation]:
         """I1: one violation per thing of which the table and the events do not say the same."""

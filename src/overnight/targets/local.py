@@ -267,6 +267,7 @@ def _wire(launch: Launch) -> dict[str, Any]:
         "time_limit": launch.time_limit,
         "grace": launch.grace,
         "log_cap": launch.log_cap,
+        "check": launch.check,
     }
 
 
