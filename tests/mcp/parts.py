@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -15,7 +16,10 @@ from mcp_types.version import KNOWN_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from overnight.domain import access
 from overnight.domain.access import Principal, Role, Verb
+from overnight.service.authority import admitted
 from overnight.service.dispatch import perform
+from overnight.service.table import BY_NAME
+from overnight.store.base import Change
 from overnight.surfaces.mcp.confirm import Confirmations
 from overnight.surfaces.mcp.server import build
 from tests.service.desk import Desk
@@ -32,6 +36,7 @@ class DeskDoor:
     def __init__(self, desk: Desk, principal: Principal = AGENT) -> None:
         self._desk = desk
         self._principal = principal
+        self._context = replace(desk.context, principal=principal, change=Change(principal.actor))
         self.asked: list[tuple[str, dict[str, Any], str | None]] = []
         self.answers: dict[str, Any] = {}
         """Answers of operations that a test makes up."""
@@ -40,14 +45,21 @@ class DeskDoor:
     def identity(self) -> str:
         return self._principal.actor
 
+    @property
+    def notice(self) -> str | None:
+        return None
+
     async def verbs(self) -> frozenset[Verb]:
         return self._principal.verbs
+
+    async def admit(self, operation: str, /) -> None:
+        admitted(self._context, BY_NAME[operation].route)
 
     async def call(self, operation: str, fields: Mapping[str, Any], key: str | None = None, /) -> Any:
         self.asked.append((operation, dict(fields), key))
         if operation in self.answers:
             return self.answers[operation]
-        return perform(self._desk.context, operation, fields, key=key)
+        return perform(self._context, operation, fields, key=key)
 
 
 def connect(door: DeskDoor, confirmations: Confirmations | None = None) -> Client:

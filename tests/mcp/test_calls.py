@@ -67,9 +67,11 @@ def test_a_viewer_sees_only_tools_that_look_and_cannot_call_another(desk: Desk) 
     door = DeskDoor(desk, VIEWER)
     assert all(tool.annotations and tool.annotations.read_only_hint for tool in listed(door).values())
     campaign = desk.submit(PLAN)
+    head = desk.last_event()
     for name in ("cancel", "pause"):
         assert error_of(call(door, name, id=campaign))["code"] == "denied"
-    assert door.asked == []
+    assert desk.states(campaign) == dict.fromkeys(("cell-0", "cell-1", "cell-2"), "queued")
+    assert desk.last_event() == head + 2  # who was refused is on record
 
 
 def test_a_tool_that_is_not_there_is_a_protocol_error(desk: Desk) -> None:

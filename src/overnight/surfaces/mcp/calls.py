@@ -9,7 +9,7 @@ from typing import Any
 
 from mcp_types import CallToolResult, ContentBlock, TextContent
 
-from overnight.domain.errors import Denied, InvalidRequest, OvernightError
+from overnight.domain.errors import InvalidRequest, OvernightError
 from overnight.ids import new_token
 from overnight.service import dispatch
 from overnight.service.table import Operation
@@ -58,16 +58,16 @@ async def call(
 async def _call(
     door: Door, confirmations: Confirmations, operation: Operation, given: Mapping[str, Any]
 ) -> CallToolResult:
-    if operation.route.verb not in await door.verbs():
-        raise Denied(f"this token may not {operation.route.verb}", next_step="Ask whoever gave you the token.")
     fields, key, code = _parted(operation, given)
     fields, note = _limited(operation, fields)
     request = dispatch.parse(operation, fields)
     if tools.destroys(operation, request):
+        await door.admit(operation.name)
         if code is None:
             return await _preview(door, confirmations, operation, fields)
         confirmations.take(code, door.identity, operation.name, fields)
-    return success(operation, await door.call(operation.name, fields, key), note)
+    answer = await door.call(operation.name, fields, key)
+    return success(operation, answer, note, door.notice)
 
 
 def _parted(operation: Operation, given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, str | None]:
@@ -108,7 +108,7 @@ async def _preview(
         "valid_seconds": int(VALID_SECONDS),
         "next": f"Nothing was changed. To do it, call {operation.name} again with the same arguments and `confirm`.",
     }
-    return _result(answer, None, job_text=True)
+    return _result(answer, job_text=True)
 
 
 def _numbers(found: Mapping[str, Any]) -> dict[str, int]:
@@ -120,18 +120,18 @@ def _numbers(found: Mapping[str, Any]) -> dict[str, int]:
     return {"runs": 1, "live": int(state in LIVE)} if state else {}
 
 
-def success(operation: Operation, answer: Any, note: str | None = None) -> CallToolResult:
+def success(operation: Operation, answer: Any, *notes: str | None) -> CallToolResult:
     """An answer as a model reads it: text for all, values where the protocol's version has them."""
-    return _result(answer, note, job_text=operation.name not in tools.OWN_WORDS)
+    return _result(answer, *notes, job_text=operation.name not in tools.OWN_WORDS)
 
 
-def _result(answer: Any, note: str | None, *, job_text: bool) -> CallToolResult:
+def _result(answer: Any, *notes: str | None, job_text: bool) -> CallToolResult:
     shown, cut = fitted(answer)
     if shown is None:
         return _failure({"code": "too_large", "detail": cut})
     text = marked(told(shown), new_token()) if job_text else told(shown)
     values = shown if isinstance(shown, dict) else {"result": shown}
-    content: list[ContentBlock] = [TextContent(text=part) for part in (text, note, cut) if part]
+    content: list[ContentBlock] = [TextContent(text=part) for part in (text, cut, *notes) if part]
     return CallToolResult(content=content, structured_content={**({"_notice": NOTICE} if job_text else {}), **values})
 
 

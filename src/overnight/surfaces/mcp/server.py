@@ -37,7 +37,10 @@ class Desk:
 
     async def list_tools(self, asked: Asked, _: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         """The tools that the caller may use."""
-        verbs = await self._door_of(asked).verbs()
+        try:
+            verbs = await self._door_of(asked).verbs()
+        except OvernightError as error:
+            raise _wrong(error.message) from error
         return types.ListToolsResult(
             tools=[tools.tool(it) for it in tools.reachable().values() if it.route.verb in verbs]
         )
