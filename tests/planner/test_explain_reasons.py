@@ -40,3 +40,9 @@ def test_a_failure_that_lies_in_the_surroundings_points_to_the_doctor() -> None:
 def test_a_run_that_the_file_has_no_more_says_so() -> None:
     assert "no more" in explain(situation(run=run("cancelled", reason=Reason.REMOVED))).sentence
     assert explain(situation(run=run("cancelled", reason=Reason.CANCELLED))).sentence == "it was cancelled"
+
+
+def test_a_run_that_a_paused_loop_holds_back_names_the_loop_before_all_else() -> None:
+    made = explain(situation(paused_loop="wild-0000000a"))
+    assert (made.code, made.next) == ("loop_paused", ("overnight resume wild-0000000a",))
+    assert "wild-0000000a" in made.sentence

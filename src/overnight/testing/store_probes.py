@@ -124,7 +124,8 @@ def one_of_each(session: Session) -> dict[str, str]:
     made = submit(session, plan_of(1))
     device = add_devices(session, 1)[0]
     attempt = claim(session, made.runs[0], devices=[device])
-    session.rows("wild_session_insert", seq=1, id="wild-00000000", chat=None, record="{}", now=session.now)
+    wild = {"seq": 1, "id": "wild-00000000", "chat": None, "record": "{}", "actor": "ada", "scoped": 0}
+    session.rows("wild_session_insert", **wild, now=session.now)
     tables = {"campaigns": made.campaign, "sweeps": made.sweep, "runs": made.runs[0], "wild_sessions": "wild-00000000"}
     return {**tables, "attempts": attempt.id, DEVICE.table: device}
 
