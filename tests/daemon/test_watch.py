@@ -17,7 +17,7 @@ from overnight.domain.plan import CellPlan
 from overnight.domain.reasons import Mark
 from overnight.domain.states import ATTEMPT
 from overnight.planner.fit import FreeDevice
-from overnight.store import runs
+from overnight.store import questions, runs
 from overnight.store.base import SYSTEM
 from overnight.store.moves import move
 from overnight.store.verify import verify
@@ -124,6 +124,8 @@ def test_a_run_whose_log_and_files_are_still_is_called_silent_once_and_lives(tow
     tower.live(1000)
     assert list(tower.marks("a")) == [Mark.SILENT]
     assert tower.alerts() == [("silent", "a is silent")]
+    asked = tower.store.read(lambda session: questions.latest(session, 10))
+    assert [(it.rule, it.choices, it.attempt) for it in asked] == [("silent", ("Ignore", "Stop run"), 1)]
     assert tower.attempt("a").state == "running"
 
 
@@ -133,6 +135,8 @@ def test_a_restarted_server_says_nothing_twice(tower: Watchtower) -> None:
     tower.watch = Watch()
     tower.live(1000)
     assert tower.alerts() == [("silent", "a is silent")]
+    asked = tower.store.read(lambda session: questions.latest(session, 10))
+    assert [(it.rule, it.choices, it.attempt) for it in asked] == [("silent", ("Ignore", "Stop run"), 1)]
 
 
 def test_what_may_not_have_reached_the_record_is_said_again(tower: Watchtower) -> None:

@@ -152,10 +152,10 @@ def _say(session: Session, found: Found) -> bool:
 
 
 def _ask(session: Session, found: Found) -> None:
-    """Whether it should go on: the id is that of the attempt, which is asked about this once."""
-    attempt = found.attempt
-    question_id = f"{attempt.run_id}{attempt.number:020x}"
-    questions.ask_by_rule(session, runs.get(session, attempt.run_id), question_id, Rule.SILENT, found.notice.detail)
+    """Whether it should go on; the id is made of the attempt's, which is asked about this once. Its alert is told."""
+    run = runs.get(session, found.attempt.run_id)
+    question_id = f"{run.id}{found.attempt.number:020x}"
+    questions.ask_by_rule(session, run, question_id, Rule.SILENT, found.notice.detail, quiet=True)
 
 
 def _alert(session: Session, found: Found) -> None:

@@ -28,6 +28,8 @@ class Wording:
     choices: Sequence[str]
     severity: str
     rule: str | None = None
+    quiet: bool = False
+    """People are told of it in another way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def ask(session: Session, run: Run, question_id: str, asked: Wording) -> bool:
 
     LimitExceeded when too many of its questions wait for an answer; a rule may always ask.
     """
-    if asked.rule is None and session.value("questions_open", run_id=run.id, limit=MOST_OPEN) >= MOST_OPEN:
+    if asked.rule is None and len(session.rows("questions_open", run_id=run.id, limit=MOST_OPEN)) >= MOST_OPEN:
         raise LimitExceeded(
             f"{MOST_OPEN} alerts of this run wait for an answer",
             next_step="Answer some of them first: GET /alerts",
@@ -66,15 +68,20 @@ def ask(session: Session, run: Run, question_id: str, asked: Wording) -> bool:
     if not inserted:
         return False
     session.record("question.ask", run.id, question=question_id, attempt=run.attempts, rule=asked.rule)
+    if asked.quiet:
+        return True
     choices = " / ".join(asked.choices)
     title, detail = (asked.message, choices) if asked.rule else (f"{run.name} asks", f"{asked.message} ({choices})")
     alert(session, AlertKind.QUESTION, question_id, campaign_id=run.campaign_id, title=title, detail=detail)
     return True
 
 
-def ask_by_rule(session: Session, run: Run, question_id: str, rule: str, detail: str) -> bool:
-    """Have a rule ask whether a run should go on; False when it has asked about this attempt before."""
-    return ask(session, run, question_id, Wording(f"{run.name}: {detail}", (IGNORE, STOP_RUN), "warning", rule))
+def ask_by_rule(session: Session, run: Run, question_id: str, rule: str, detail: str, *, quiet: bool = False) -> bool:
+    """Have a rule ask whether a run should go on; False when it has asked about this attempt before.
+
+    `quiet`: people are told of it in another way.
+    """
+    return ask(session, run, question_id, Wording(f"{run.name}: {detail}", (IGNORE, STOP_RUN), "warning", rule, quiet))
 
 
 def get(session: Session, question_id: str) -> Question:
