@@ -124,9 +124,18 @@ class InFlight(Refused):
 
 
 class LimitExceeded(Refused):
-    """More than this token may ask for: too many requests or streams at once, or too large a grid."""
+    """More than this token may ask for: too many requests or streams at once, too large a grid, a budget used up.
+
+    `retry_after`: seconds after which it may be asked again; None = waiting does not help.
+    """
 
     code = "limit_exceeded"
+
+    def __init__(
+        self, message: str, *, place: str | None = None, next_step: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, place=place, next_step=next_step)
+        self.retry_after = retry_after
 
 
 class NotFound(Refused):

@@ -38,7 +38,8 @@ def last(session: Session, limit: int) -> tuple[list[Event], int]:
 
 def of(session: Session, subject: str, cursor: int, limit: int) -> tuple[list[Event], int]:
     """Events about one thing behind a cursor; whether it is there for who asks is for the caller."""
-    return _page(session.rows("events_of", subject=subject, after=cursor, limit=limit), cursor)
+    found = session.rows("events_of", subject=subject, after=cursor, limit=limit)
+    return _page(found, max(cursor, head(session)))
 
 
 def head(session: Session) -> int:

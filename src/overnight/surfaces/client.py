@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 from overnight.clock import pause
@@ -26,6 +26,10 @@ BACK_OFF = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each repetition of a request whose answer was lost, or that the server asked to repeat later."""
 COME_BACK = frozenset({"busy", "store_unavailable", "store_full"})
 """Problems of the moment: nothing was changed."""
+TURN_SECONDS = 0.5
+"""How long to wait before asking again for the answer of a request that is still being carried out."""
+LONGEST_WAIT = 30.0
+"""Seconds: a server that asks to wait longer (`Retry-After`) is not asked again by itself."""
 
 BY_NAME = {route.name: route for route in ROUTES}
 KINDS: dict[str, type[errors.OvernightError]] = {
@@ -41,6 +45,9 @@ KINDS: dict[str, type[errors.OvernightError]] = {
             errors.Ambiguous,
             errors.Conflict,
             errors.KeyReused,
+            errors.InFlight,
+            errors.LimitExceeded,
+            errors.BadRequest,
             errors.Denied,
             errors.StoreRefused,
             errors.StoreUnavailable,
@@ -53,7 +60,14 @@ KINDS: dict[str, type[errors.OvernightError]] = {
 }
 """Codes of problem documents -> the errors that they were."""
 
-Reply = tuple[int, bytes]
+
+class Reply(NamedTuple):
+    """What a server answered."""
+
+    status: int
+    body: bytes
+    wait: float | None = None
+    """`Retry-After`, in seconds."""
 
 
 class _Lost(Exception):
@@ -85,7 +99,8 @@ class Client:
         if route.changes:
             headers["Idempotency-Key"] = key or new_token()
         seconds = PATIENT_SECONDS if operation in PATIENT else ANSWER_SECONDS + float(fields.get("wait") or 0.0)
-        return self._answer(*self._persist(route.method, target, body, headers, seconds))
+        reply = self._persist(route.method, target, body, headers, seconds)
+        return self._answer(reply.status, reply.body)
 
     def close(self) -> None:
         """Close this thread's connection; repeatable."""
@@ -99,7 +114,7 @@ class Client:
         lost = False
         for delay in BACK_OFF:
             try:
-                reply = self._ask(method, target, body, headers, seconds)
+                reply = self._ask_in_turn(method, target, body, headers, seconds)
             except _Lost:
                 lost = True
                 pause(delay)
@@ -110,13 +125,27 @@ class Client:
                     raise
                 pause(delay)
                 continue
-            if reply[0] < 500 or _problem(reply[1]).get("code") not in COME_BACK:
+            again = _again_after(reply, delay)
+            if again is None:
                 return reply
-            pause(delay)
+            pause(again)
         try:
-            return self._ask(method, target, body, headers, seconds)
+            return self._ask_in_turn(method, target, body, headers, seconds)
         except _Lost as error:
             raise self._unreachable(f"stopped answering: {error}") from error
+
+    def _ask_in_turn(
+        self, method: str, target: str, body: bytes | None, headers: dict[str, str], seconds: float
+    ) -> Reply:
+        """As `_ask`; while an earlier request with the same key is being carried out, its answer is waited for."""
+        waited = 0.0
+        while True:
+            reply = self._ask(method, target, body, headers, seconds)
+            in_flight = reply.status == 409 and _problem(reply.body).get("code") == errors.InFlight.code
+            if not in_flight or waited >= seconds:
+                return reply
+            pause(TURN_SECONDS)
+            waited += TURN_SECONDS
 
     def _ask(self, method: str, target: str, body: bytes | None, headers: dict[str, str], seconds: float) -> Reply:
         """One exchange. _Lost when it broke off, Unreachable when nobody listens."""
@@ -126,7 +155,7 @@ class Client:
                 connection.sock.settimeout(seconds)
             connection.request(method, target, body=body, headers=headers)
             response = connection.getresponse()
-            return response.status, response.read()
+            return Reply(response.status, response.read(), _seconds(response.getheader("Retry-After")))
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise _Lost(str(error) or type(error).__name__) from error
@@ -160,6 +189,20 @@ class Client:
             place=self._url,
             next_step="Start it with: overnight up — or correct OVERNIGHT_URL.",
         )
+
+
+def _again_after(reply: Reply, delay: float) -> float | None:
+    """Seconds after which a request is repeated; None when the reply is what there is to say."""
+    if reply.status < 400:
+        return None
+    code = _problem(reply.body).get("code")
+    if code == errors.LimitExceeded.code:
+        return reply.wait if reply.wait is not None and reply.wait <= LONGEST_WAIT else None
+    return delay if code in COME_BACK else None
+
+
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text is not None and text.isascii() and text.isdigit() else None
 
 
 def _address(url: str) -> tuple[str, int]:

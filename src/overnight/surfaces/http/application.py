@@ -20,11 +20,13 @@ from overnight.surfaces.http.asking import Ask
 from overnight.surfaces.http.endpoints import ENDPOINTS
 from overnight.surfaces.http.gate import Gate
 from overnight.surfaces.http.health import Health
+from overnight.surfaces.http.limits import Limits
 from overnight.surfaces.http.pools import Pools
 from overnight.surfaces.http.problems import Fault
-from overnight.surfaces.http.routes import Match, Routes
+from overnight.surfaces.http.routes import Routes
 from overnight.surfaces.http.tide import Tide
 from overnight.surfaces.http.wire import Answer, Head, Receive, Scope, Send, head_of, send_answer
+from overnight.surfaces.mcp.mount import PATH, Mount
 
 logger = logging.getLogger("overnight.http")
 
@@ -37,8 +39,10 @@ class Application:
         self.tide = Tide(context.store)
         self.pools = Pools()
         self.health = Health(context.store, self.pools)
+        self.limits = Limits(context.configuration.limits, context.store.clock)
         self.waiting = 0
         """Long polls and streams."""
+        self.mcp = Mount(context, self.pools, self.tide)
         self._gate = gate
         self._broken = broken
         self._routes = Routes()
@@ -80,17 +84,21 @@ class Application:
         page = public.PAGES.get(path)
         match = self._routes.find(method, path)
         principal = self._gate.check(scope, head, public=match is not None and match.operation.route.public)
+        self.limits.take(principal)
         if page is not None and method in ("GET", "HEAD"):
             return await page(self)
+        if path == PATH:
+            return await self.mcp.serve(self._asked_by(principal, "mcp", request_id), scope, receive, send)
         if match is None:
             raise self._routes.refusal(path)
-        ask = Ask(match, self._asked_by(principal, match, request_id), scope, head, receive, send)
+        origin = match.operation.route.dialect
+        ask = Ask(match, self._asked_by(principal, origin, request_id), scope, head, receive, send)
         return await match.endpoint.serve(self, ask)
 
-    def _asked_by(self, principal: Principal, match: Match, request_id: str) -> Context:
+    def _asked_by(self, principal: Principal, origin: str, request_id: str) -> Context:
         """What operations work with, and who asks."""
         change = Change(principal.actor, request_id, principal.scope, principal.token)
-        return replace(self.context, change=change, principal=principal, origin=match.operation.route.dialect)
+        return replace(self.context, change=change, principal=principal, origin=origin)
 
     def _failed(self, error: Exception, request_id: str, path: bytes) -> Answer:
         if isinstance(error, OvernightError):
@@ -107,7 +115,6 @@ class Application:
 
 def build(
     context: Context,
-    token: str,
     *,
     hosts: Iterable[str],
     any_address: bool = False,
@@ -120,5 +127,6 @@ def build(
     address does. `broken` is called with the reason
     when the store cannot be trusted any more.
     """
-    gate = Gate(token.encode(), frozenset(host.lower() for host in hosts), any_address, trust_loopback)
+    ours = frozenset(host.lower() for host in hosts)
+    gate = Gate(context.keyring, context.store.clock, ours, any_address, trust_loopback)
     return Application(context, gate, broken)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 
-from overnight.domain.errors import InFlight, OvernightError, StoreUnavailable
+from overnight.domain.errors import InFlight, LimitExceeded, OvernightError, StoreUnavailable
 from overnight.service.dispatch import Answered
 from overnight.service.requests import Request
 from overnight.surfaces.http import asking, problems, wild
@@ -66,6 +67,8 @@ def _wild_failure(error: Exception) -> Answer:
 def _headers(error: Exception) -> Headers:
     if isinstance(error, Fault):
         return error.headers
+    if isinstance(error, LimitExceeded) and error.retry_after is not None:
+        return ((b"retry-after", b"%d" % ceil(error.retry_after)),)
     return SOON if isinstance(error, InFlight | StoreUnavailable) else ()
 
 

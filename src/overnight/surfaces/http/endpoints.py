@@ -53,6 +53,9 @@ async def _events_within(application: Application, ask: Ask, request: Request, w
         answered = await _looked(application, ask, request)
         left = deadline - clock.boot()
         over: Any = answered.view["events"] or left <= 0 or request.__dict__["after"] is None
+        request = request.model_copy(update={"after": answered.view["next"]})
+        if not over and answered.view["next"] < seen:
+            continue  # within a scope the log is looked through part by part
         if over or application.tide.closed or await event_or_gone(application, ask, seen, left):
             return NATIVE.answer(ask.match, answered, [])
 

@@ -6,12 +6,13 @@ foreign page that a browser of this machine shows.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from overnight.domain.access import ADMIN, LOOPBACK, NOBODY, Principal
+from overnight.clock import Clock
+from overnight.domain.access import LOOPBACK, NOBODY, Principal
+from overnight.service.keyring import Keyring
 from overnight.surfaces.http.problems import Fault
 from overnight.surfaces.http.wire import Head, Scope
 
@@ -26,7 +27,8 @@ CHALLENGE = ((b"www-authenticate", b'Bearer realm="overnight"'),)
 class Gate:
     """The rules of one server. `hosts` are the exact values of a Host header that mean this server, in lower case."""
 
-    token: bytes
+    keyring: Keyring
+    clock: Clock
     hosts: frozenset[str]
     any_address: bool = False
     """Whether any literal IP address means this server: it listens on all of them. Rebinding needs a name."""
@@ -66,17 +68,19 @@ class Gate:
         given = [token for token in (_bearer(head), head.values.get(b"x-auth-token")) if token is not None]
         if not given and self.trust_loopback and _from_loopback(scope):
             return LOOPBACK
-        # Every token that came must be right, so that a wrong one is never hidden behind a right one.
-        right = sum(hmac.compare_digest(token.strip(), self.token) for token in given)
-        if not given or right < len(given):
+        now = self.clock.wall()
+        found = [self.keyring.find(token.strip(), now) for token in given]
+        # Every token that came must be right, and the same one: a wrong one is never hidden behind a right one.
+        if not found or found[0] is None or any(it != found[0] for it in found):
             raise Fault(
                 401,
                 "unauthenticated",
                 "a valid token is required" if not given else "the token is not valid",
-                next_step="Send the text of the file `token` in the server's home: Authorization: Bearer …",
+                next_step="Send an access token, or the text of the file `token` in the server's home: "
+                "Authorization: Bearer …",
                 headers=CHALLENGE,
             )
-        return ADMIN
+        return found[0]
 
 
 def _bearer(head: Head) -> bytes | None:

@@ -185,10 +185,8 @@ def served(
 
 
 def _application(plane: Plane, listener: Listener, trust_loopback: bool, broken: Callable[[str], None]) -> Application:
-    token = plane.context.configuration.token_file.read_text(encoding="ascii").strip()
     return build(
         plane.context,
-        token,
         hosts=listener.hosts,
         any_address=listener.wildcard,
         trust_loopback=trust_loopback,

@@ -19,14 +19,16 @@ MOST_WAITING = 500
 
 
 @contextmanager
-def waiting(application: Application, ask: Ask) -> Iterator[None]:  # noqa: ARG001
-    """Count a request among those that wait while the block runs; Fault when there are too many."""
+def waiting(application: Application, ask: Ask) -> Iterator[None]:
+    """Count a request among those that wait while the block runs; Fault when there are too many, LimitExceeded when
+    its token has too many."""
     limit(application.waiting, MOST_WAITING)
-    application.waiting += 1
-    try:
-        yield
-    finally:
-        application.waiting -= 1
+    with application.limits.stream(ask.context.principal):
+        application.waiting += 1
+        try:
+            yield
+        finally:
+            application.waiting -= 1
 
 
 async def event_or_gone(application: Application, ask: Ask, seen: int, seconds: float) -> bool:
