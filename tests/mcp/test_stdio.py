@@ -1,0 +1,82 @@
+"""`overnight mcp`: the SDK's client on its standard input and output, with a server of the home and without."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters
+
+from tests.mcp.parts import VERSIONS, error_of, mode_of, text_of, values_of, with_client
+from tests.surfaces.http.harness import Server, serving
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("home")) as running:
+        yield running
+
+
+def stdio(home: Path, mode: str = "auto", **environment: str) -> Client:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OVERNIGHT_")}
+    command = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "overnight", "mcp"],
+        env={**kept, "OVERNIGHT_HOME": str(home), **environment},
+    )
+    return Client(command, mode=mode)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_version_of_the_protocol_is_spoken(server: Server, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(client: Client) -> tuple[str, set[str], Any]:
+        listed = {tool.name for tool in (await client.list_tools()).tools}
+        return client.protocol_version, listed, await client.call_tool("whoami", {})
+
+    spoken, listed, me = with_client(stdio(server.home, mode_of(version, monkeypatch)), work)
+    assert spoken == version
+    assert {"submit_runs", "cancel"} <= listed
+    assert '"actor":"admin"' in text_of(me)
+
+
+def test_a_run_is_submitted_and_cancelled_in_two_steps_through_the_server(server: Server) -> None:
+    runs = [{"name": "one", "command": "sleep 60", "workdir": "/"}]
+
+    async def work(client: Client) -> tuple[str, Any, Any]:
+        made = values_of(await client.call_tool("submit_runs", {"runs": runs}))
+        run = made["ids"][0]
+        first = await client.call_tool("cancel", {"id": run})
+        second = await client.call_tool("cancel", {"id": run, "confirm": values_of(first)["confirm"]})
+        return run, values_of(first), second
+
+    run, first, second = with_client(stdio(server.home), work)
+    assert first["done"] is False
+    assert not second.is_error
+    server.until(run, "cancelled")
+
+
+def test_a_home_that_nobody_serves_answers_by_itself_and_says_so(tmp_path: Path) -> None:
+    runs = [{"name": "one", "command": "true", "workdir": "/"}]
+
+    async def work(client: Client) -> tuple[Any, Any]:
+        made = await client.call_tool("submit_runs", {"runs": runs})
+        return made, await client.call_tool("list_runs", {})
+
+    made, listed = with_client(stdio(tmp_path / "home"), work)
+    assert "nothing starts until" in text_of(made)
+    assert [it["id"] for it in values_of(listed)["runs"]] == values_of(made)["ids"]
+
+
+def test_a_server_that_does_not_answer_is_an_error_that_says_so(tmp_path: Path) -> None:
+    async def work(client: Client) -> Any:
+        return await client.call_tool("status", {})
+
+    away = stdio(tmp_path / "home", "legacy", OVERNIGHT_URL="http://127.0.0.1:9", OVERNIGHT_TOKEN="x")
+    found = error_of(with_client(away, work))
+    assert found["code"] == "unreachable"
+    assert "overnight up" in found["next"]
