@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,55 @@ def _of_repository(folder: str, commit: str) -> dict[str, Any]:
     }
 
 
-def _git(folder: str, *arguments: str) -> bytes | None:
+HEAD_SECONDS = 2.0
+"""The same where a person waits for the answer."""
+FRESH_SECONDS = 5.0
+"""How long a commit is believed without a new look."""
+MOST_KNOWN = 1_000
+"""Folders whose commits are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The commit that a folder stands at, and whether its files differ from it; None = unknown."""
+
+    sha: str | None = None
+    dirty: bool | None = None
+
+
+class Heads:
+    """At which commits folders stand: looked at anew after some seconds."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, Head]] = {}
+
+    def of(self, folder: str, now: float) -> Head:
+        """`now` is the clock's `boot`. Never raises for an odd folder."""
+        known = self._known.get(folder)
+        if known and now - known[0] < FRESH_SECONDS:
+            return known[1]
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        head = _head(folder)
+        self._known[folder] = (now, head)
+        return head
+
+
+def _head(folder: str) -> Head:
+    asked = ("status", "--porcelain=v2", "--branch", "--untracked-files=no", "--ignore-submodules=all", "--", ".")
+    lines = (_git(folder, *asked, seconds=HEAD_SECONDS) or b"").decode(errors="replace").splitlines()
+    sha = next((line.split()[2] for line in lines if line.startswith("# branch.oid ")), None)
+    if sha is None or not sha.isalnum():
+        return Head()
+    return Head(sha, any(not line.startswith("#") for line in lines))
+
+
+def _git(folder: str, *arguments: str, seconds: float = GIT_SECONDS) -> bytes | None:
     command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C", folder, *arguments]
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:
-        done = subprocess.run(command, capture_output=True, timeout=GIT_SECONDS, check=False, env=environment)
-    except (OSError, subprocess.TimeoutExpired):
+        done = subprocess.run(command, capture_output=True, timeout=seconds, check=False, env=environment)
+    except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None
 

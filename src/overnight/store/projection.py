@@ -89,6 +89,7 @@ class Projection:
             "run.create": self._create_runs,
             "run.claim": self._claim,
             "run.update": self._update,
+            "run.join": self._join,
             "lease.release": self._release,
         }
 
@@ -225,16 +226,31 @@ class Projection:
 
     def _update(self, event: Event) -> None:
         """A pending run gets another configuration, and maybe another sweep: its attempts are counted anew, as after a
-        retry."""
+        retry. Without the digest of a configuration only its name changed, which says nothing of its state."""
         run = self.runs.get(event.subject)
         if run is None:
             self._unknown("run", event.subject)
             return
+        if "digest" not in event.payload:
+            return
         if run.state not in RUN.arrow("cancel").sources or event.actor == "system":
             self._say("I7", event.subject, f"was changed while {run.state} by {event.actor}")
         run.spent = run.interruptions = 0
+        self._put(run, event.payload.get("sweep", run.sweep))
+
+    def _join(self, event: Event) -> None:
+        """A run belongs to another campaign, and so to another sweep, from now on; its state stays."""
+        run = self.runs.get(event.subject)
+        if run is None:
+            self._unknown("run", event.subject)
+        else:
+            self._put(run, event.payload["sweep"])
+
+    def _put(self, run: RunLife, sweep: str) -> None:
+        if sweep not in self.sweeps:
+            self._unknown("sweep", sweep)
         self.tallies[run.sweep][run.state] -= 1
-        run.sweep = event.payload.get("sweep", run.sweep)
+        run.sweep = sweep
         self.tallies[run.sweep][run.state] += 1
 
     def _count(self, run_id: str, run: RunLife, transition: str) -> None:

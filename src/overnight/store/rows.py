@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,6 +15,11 @@ from overnight.store.base import Row
 
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
 """Canonical JSON text."""
+
+
+def digest(text: str) -> str:
+    """16 hex digits that are equal for equal texts, for events."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def campaign(row: Row) -> Campaign:

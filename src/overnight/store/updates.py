@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -103,7 +102,7 @@ def replace_runs(session: Session, sweep_id: str, plan: SweepPlan, changed: Sequ
     moved = {it.run_id for it in changed if it.moves}
     for run_id, before, config in made:
         entered = {"sweep": sweep_id} if run_id in moved else {}
-        session.record("run.update", run_id, before=_digest(before), digest=_digest(config), **entered)
+        session.record("run.update", run_id, before=rows.digest(before), digest=rows.digest(config), **entered)
     for run_id in sorted(moved):
         _move(session, run_id, sweep_id)
     session.many("run_replaced", [{"id": run_id, "config": config} for run_id, _, config in made])
@@ -120,10 +119,6 @@ def _move(session: Session, run_id: str, sweep_id: str) -> None:
     session.rows("run_sweep_put", id=run_id, sweep_id=sweep_id)
     session.rows("tally_add", sweep_id=left, state=state, change=-1)
     session.rows("tally_add", sweep_id=sweep_id, state=state, change=1)
-
-
-def _digest(config: str) -> str:
-    return hashlib.sha256(config.encode()).hexdigest()[:16]
 
 
 def update_run_needs(session: Session, known: Mapping[str, set[str]], wanted: Mapping[str, set[str]]) -> None:

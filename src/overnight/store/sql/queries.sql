@@ -1072,10 +1072,10 @@ ON CONFLICT (session_id, event_id) DO NOTHING;
 -- Texts that teach agents and were made here (store/skills.py).
 
 -- name: skill_get
-SELECT id, name, description, template, category FROM skills WHERE id = :id;
+SELECT id, name, description, category, template FROM skills WHERE id = :id;
 
 -- name: skills_made
-SELECT id, name, description, template, category FROM skills WHERE id > :after_id ORDER BY id LIMIT :limit;
+SELECT id, name, description, category, template FROM skills WHERE id > :after_id ORDER BY id LIMIT :limit;
 
 -- name: skill_insert
 INSERT INTO skills (id, name, description, template, category, created_at, updated_at, actor)
@@ -1254,3 +1254,8 @@ UPDATE campaigns SET started_at = coalesce(started_at, :now) WHERE id = :id;
 
 -- name: campaign_said
 UPDATE campaigns SET name = :name, settings = :settings WHERE id = :id;
+
+-- What happened to a run and its attempts. The plus keeps the walk along events_subject: along seq it would be endless.
+-- name: events_about
+SELECT seq, wall, boot_id, actor, request_id, kind, subject, token, payload, hash
+FROM events WHERE subject >= :low AND subject < :high ORDER BY +seq LIMIT :limit;

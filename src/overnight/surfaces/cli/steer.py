@@ -1,4 +1,4 @@
-"""What cancel, retry, pause, resume and priority share: ask, and say what changed."""
+"""What cancel, start, retry, pause, resume and priority share: ask, and say what changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def steer(doors: Doors, operation: str, *, as_json: bool, **fields: Any) -> int:
         screen.print_json({**answer, "served": reached.served})
         return 0
     print(f"{answer['kind']} {answer['id']}: {_changed(operation, answer)}")
-    if not reached.served and (answer.get("stopping") or operation in {"retry", "resume"}):
+    if not reached.served and (answer.get("stopping") or operation in {"retry", "resume", "start"}):
         print("next: no server runs; it is carried out with: overnight up")
     return 0
 
@@ -25,6 +25,8 @@ def steer(doors: Doors, operation: str, *, as_json: bool, **fields: Any) -> int:
 def _changed(operation: str, answer: dict[str, Any]) -> str:
     if operation == "cancel":
         return _cancelled(answer["cancelled"], answer["stopping"])
+    if operation == "start":
+        return f"{screen.plural(answer['started'], 'run')} queued" if answer["started"] else "none of its runs is ready"
     if operation == "retry":
         return f"{screen.plural(answer['retried'], 'run')} will be tried again"
     if operation == "priority":
