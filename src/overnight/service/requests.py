@@ -142,8 +142,8 @@ class RunPage(Request):
         default=None,
         max_length=410,
         pattern=r"^-?(created|name|(param|metric):[^\x00]+)$",
-        description="`created`, `name`, `param:NAME`, `metric:NAME`; with `-` before it the largest come first. All but "
-        "`created` need a campaign, sweep or chat.",
+        description="`created`, `name`, `param:NAME`, `metric:NAME`; with `-` before it the largest come first. All "
+        "but `created` need a campaign, sweep or chat.",
     )
 
 

@@ -17,14 +17,14 @@ from overnight.service import (
     retrying,
     steer,
     submit,
-    told,
     tokens,
+    told,
     update,
 )
 from overnight.service import requests as ask
+from overnight.service.answers import changes, documents, looks, queues, summaries, things
 from overnight.service.context import Context
 from overnight.service.routes import ROUTES, Route
-from overnight.service.views import View
 from overnight.service.wild import alerts, cluster, logs, metrics, runs, sessions, skills, sweeps
 from overnight.service.wild.routes import WILD_ROUTES
 from overnight.service.wild.work import Work
@@ -71,38 +71,40 @@ class Operation:
         return self.route.status
 
 
-_WORK: dict[str, tuple[type[ask.Request], Callable[[Context, Any], Any]]] = {
-    "plan": (ask.CampaignFile, submit.plan),
-    "convert": (ask.CampaignFile, convert.convert),
-    "submit": (ask.Submission, submit.submit),
-    "update": (ask.Update, update.update),
-    "submit_runs": (ask.SingleRuns, submit.submit_runs),
-    "list_campaigns": (ask.CampaignPage, listing.list_campaigns),
-    "list_runs": (ask.RunPage, listing.list_runs),
-    "status": (ask.Nothing, look.status),
-    "queue": (ask.One, queue_view.queue),
-    "show": (ask.One, look.show),
-    "log": (ask.LogRange, look.log),
-    "events": (ask.EventRange, look.events),
-    "alerts": (ask.AlertPage, told.list_alerts),
-    "explain": (ask.One, look.explain_thing),
-    "summary": (ask.One, findings.summary),
-    "report": (ask.ReportRequest, findings.report),
-    "compare": (ask.Pair, findings.compare_runs),
-    "cancel": (ask.One, steer.cancel),
-    "retry": (ask.Retry, retrying.retry),
-    "pause": (ask.One, steer.pause),
-    "resume": (ask.One, steer.resume),
-    "priority": (ask.Priority, steer.priority),
-    "doctor": (ask.TargetName, doctor.doctor),
-    "verify_log": (ask.Nothing, findings.verify_log),
-    "create_token": (tokens.CreateToken, tokens.create_token),
-    "list_tokens": (ask.Nothing, tokens.list_tokens),
-    "revoke_token": (tokens.OneToken, tokens.revoke_token),
-    "whoami": (ask.Nothing, tokens.whoami),
-    "label": (ask.Label, labels.label),
+_WORK: dict[str, tuple[type[ask.Request], Callable[[Context, Any], Any], Any]] = {
+    "plan": (ask.CampaignFile, submit.plan, changes.Planned),
+    "convert": (ask.CampaignFile, convert.convert, changes.Converted),
+    "submit": (ask.Submission, submit.submit, changes.Submitted),
+    "update": (ask.Update, update.update, changes.Updated),
+    "submit_runs": (ask.SingleRuns, submit.submit_runs, changes.RunIds),
+    "list_campaigns": (ask.CampaignPage, listing.list_campaigns, looks.CampaignList),
+    "list_runs": (ask.RunPage, listing.list_runs, looks.RunList),
+    "status": (ask.Nothing, look.status, looks.Status),
+    "queue": (ask.One, queue_view.queue, queues.QueueView),
+    "show": (ask.One, look.show, things.Shown),
+    "log": (ask.LogRange, look.log, looks.LogPart),
+    "events": (ask.EventRange, look.events, looks.EventList),
+    "alerts": (ask.AlertPage, told.list_alerts, looks.AlertList),
+    "explain": (ask.One, look.explain_thing, queues.Explained),
+    "summary": (ask.One, findings.summary, summaries.SummaryView),
+    "report": (ask.ReportRequest, findings.report, documents.ReportView),
+    "compare": (ask.Pair, findings.compare_runs, documents.ComparisonView),
+    "cancel": (ask.One, steer.cancel, changes.Cancelled),
+    "start": (ask.One, steer.start, changes.Started),
+    "retry": (ask.Retry, retrying.retry, changes.Retried),
+    "start": (ask.One, steer.start, changes.Begun),
+    "pause": (ask.One, steer.pause, changes.Gated),
+    "resume": (ask.One, steer.resume, changes.Gated),
+    "priority": (ask.Priority, steer.priority, changes.Prioritised),
+    "doctor": (ask.TargetName, doctor.doctor, documents.Checkup),
+    "verify_log": (ask.Nothing, findings.verify_log, documents.Verification),
+    "create_token": (tokens.CreateToken, tokens.create_token, tokens.NewToken),
+    "list_tokens": (ask.Nothing, tokens.list_tokens, tokens.TokenList),
+    "revoke_token": (tokens.OneToken, tokens.revoke_token, tokens.Revoked),
+    "whoami": (ask.Nothing, tokens.whoami, tokens.Whoami),
+    "label": (ask.Label, labels.label, changes.Labelled),
 }
-"""What each operation takes and what carries it out."""
+"""What each operation takes, what carries it out, and the shape of its answer."""
 
 _WILD: dict[str, Work] = {
     **runs.WORK, **sweeps.WORK, **logs.WORK, **metrics.WORK, **alerts.WORK, **cluster.WORK, **sessions.WORK,
@@ -110,7 +112,7 @@ _WILD: dict[str, Work] = {
 }  # fmt: skip
 """The same for the Wild V2 protocol."""
 
-NATIVE: tuple[Operation, ...] = tuple(Operation(it, *_WORK[it.name], None) for it in ROUTES if it.name in _WORK)
+NATIVE: tuple[Operation, ...] = tuple(Operation(it, *_WORK[it.name]) for it in ROUTES if it.name in _WORK)
 WILD: tuple[Operation, ...] = tuple(Operation(it, *_WILD[it.name]) for it in WILD_ROUTES if it.name in _WILD)
 OPERATIONS = (*NATIVE, *WILD)
 

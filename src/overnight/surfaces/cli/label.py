@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,7 +30,7 @@ def command(doors: Doors, id: str, words: tuple[str, ...], remove: tuple[str, ..
     for name, given, _ in pairs:
         if not given:
             raise click.UsageError(f"{name!r} is not NAME=VALUE")
-    asked = {"set": {name: value for name, _, value in pairs}, "remove": list(remove)}
+    asked: dict[str, Any] = {"set": {name: value for name, _, value in pairs}, "remove": list(remove)}
     with reach(doors, changes=True) as reached:
         answer = reached.caller.call("label", id=id, **asked)
     if as_json:

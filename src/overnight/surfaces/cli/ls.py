@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("ls", short_help="List campaigns and runs.")
 @click.option("--runs", is_flag=True, help="List all runs, not only those outside any campaign.")
 @click.option("--campaign", metavar="ID", help="List the runs of one campaign, in the order of its file.")
-@click.option("--state", "states", metavar="STATE", multiple=True, help="List runs in this state; several add up.")
+@click.option("--state", metavar="STATE", multiple=True, help="List runs in this state; several add up.")
 @click.option("--label", metavar="NAME[=VALUE]", help="List only what has this label.")
 @click.option("--chat", metavar="SESSION", help="List only what this conversation asked for.")
 @click.option(
@@ -25,23 +25,12 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="List at most so many.")
 @json_option
 @click.pass_obj
-def command(
-    doors: Doors,
-    runs: bool,
-    campaign: str | None,
-    states: tuple[str, ...],
-    label: str | None,
-    chat: str | None,
-    sort: str | None,
-    limit: int,
-    as_json: bool,
-) -> int:
+def command(doors: Doors, /, runs: bool, limit: int, as_json: bool, **filters: Any) -> int:
     """List campaigns and the runs outside them, newest first; with --campaign, --state or --sort only runs."""
     from overnight.surfaces.cli import reach, screen
 
     with reach.reach(doors) as reached:
-        both = {"label": label, "chat": chat, "limit": limit}
-        answer = _ask(reached.caller, both, {"campaign": campaign, "state": list(states) or None, "sort": sort}, runs)
+        answer = _ask(reached.caller, runs, {**filters, "state": list(filters["state"]) or None, "limit": limit})
     if as_json:
         screen.print_json(answer)
     else:
@@ -49,13 +38,16 @@ def command(
     return 0
 
 
-def _ask(caller: Caller, both: dict[str, Any], of_runs: dict[str, Any], runs: bool) -> dict[str, Any]:
-    """`both`: filters of campaigns and runs alike; `of_runs`: of runs alone."""
-    both, of_runs = ({name: value for name, value in it.items() if value is not None} for it in (both, of_runs))
-    if of_runs:
-        return {"campaigns": [], **caller.call("list_runs", **both, **of_runs)}
-    answer = caller.call("list_campaigns", **both)
-    return {**answer, **caller.call("list_runs", **both)} if runs else answer
+OF_RUNS = ("campaign", "state", "sort")
+"""Filters that campaigns do not have."""
+
+
+def _ask(caller: Caller, runs: bool, filters: dict[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in filters.items() if value is not None}
+    if any(name in given for name in OF_RUNS):
+        return {"campaigns": [], **caller.call("list_runs", **given)}
+    answer = caller.call("list_campaigns", **given)
+    return {**answer, **caller.call("list_runs", **given)} if runs else answer
 
 
 def _tell(answer: dict[str, Any], limit: int) -> None:
