@@ -164,6 +164,17 @@ class Progress:
     """Whether all of that could be looked at; if not, nobody can say that nothing moved."""
 
 
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Something that a run left."""
+
+    name: str
+    """As people would call it: relative to where it lies."""
+    path: str
+    kind: str
+    """`wandb` (a folder that wandb made) or `other`."""
+
+
 class Target(Protocol):
     """A configured place that can execute attempts. All calls return within a bounded time."""
 
@@ -225,6 +236,10 @@ class Files(Protocol):
 
     def part(self, folder: str, name: str, offset: int, limit: int) -> tuple[bytes, int]:
         """As `log`, of another regular file that lies in an attempt's folder itself; empty when there is none."""
+
+    def left(self, folder: str, workdir: str, outputs: Sequence[str], during: tuple[float, float]) -> list[Artifact]:
+        """What an attempt left: declared outputs that are there, its own files in its folder, and wandb's folders that
+        were changed in the time given (wall seconds). At most a thousand things, none behind a link that leads out."""
 
     def put(self, folder: str, name: str, text: str) -> None:
         """Write a small file (`FILE` or `SUBFOLDER/FILE`) into an attempt's folder: whole, durably, and nowhere else.

@@ -13,7 +13,8 @@ from typing import Any
 
 from overnight.domain import metrics
 from overnight.domain.clues import read_log
-from overnight.targets.base import Evidence, Progress, Room
+from overnight.targets.artifacts import left
+from overnight.targets.base import Artifact, Evidence, Progress, Room
 from overnight.targets.progress import progress
 from overnight.targets.put import put
 
@@ -116,6 +117,10 @@ class LocalFiles:
         except (OSError, ValueError):
             return b"", 0
         return data, start + len(data)
+
+    def left(self, folder: str, workdir: str, outputs: Sequence[str], during: tuple[float, float]) -> list[Artifact]:
+        """See `Files.left`."""
+        return left(folder, workdir, outputs, during)
 
     def put(self, folder: str, name: str, text: str) -> None:
         """See `Files.put`."""

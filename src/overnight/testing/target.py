@@ -15,6 +15,7 @@ from overnight.domain.errors import Unavailable
 from overnight.targets.base import (
     Absent,
     Alive,
+    Artifact,
     Dead,
     Ended,
     Evidence,
@@ -205,6 +206,10 @@ class FakeTarget:
     def part(self, folder: str, name: str, offset: int, limit: int) -> tuple[bytes, int]:  # noqa: ARG002
         """See `Files.part`: nothing was ever written."""
         return b"", 0
+
+    def left(self, folder: str, workdir: str, outputs: Sequence[str], during: tuple[float, float]) -> list[Artifact]:  # noqa: ARG002
+        """See `Files.left`: nothing was ever written."""
+        return []
 
     def put(self, folder: str, name: str, text: str) -> None:
         """See `Files.put`: nobody reads it."""

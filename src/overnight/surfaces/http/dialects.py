@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
 
@@ -19,6 +19,8 @@ OURS = (b"/v1/", b"/mcp", b"/health", b"/docs", b"/openapi.json")
 """How paths begin where errors are problem documents; everywhere else they are those of the Wild V2 protocol."""
 REPLAYED: Headers = ((b"idempotency-replayed", b"true"),)
 SOON: Headers = ((b"retry-after", b"1"),)
+CODE = b"x-error-code"
+"""Header in which the Wild V2 protocol, whose errors are a text alone, names the code of an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ def _wild_failure(error: Exception) -> Answer:
         status, body = problems.wild_of_fault(error)
     else:
         status, body = problems.wild_of_error(error) if isinstance(error, OvernightError) else problems.wild_of_defect()
-    return Answer(status, body, headers=_headers(error))
+    code = error.code if isinstance(error, Fault | OvernightError) else "internal"
+    return Answer(status, body, headers=(*_headers(error), (CODE, code.encode())))
 
 
 def _headers(error: Exception) -> Headers:
@@ -74,3 +77,5 @@ def _headers(error: Exception) -> Headers:
 
 NATIVE = Dialect(_native_request, _native_answer, _native_failure)
 WILD = Dialect(wild.request, _wild_answer, _wild_failure)
+DIALECTS: Mapping[str, Dialect] = {"native": NATIVE, "wild": WILD}
+"""By `Route.dialect`."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from overnight.domain.states import FINAL_RUN
 from overnight.service import dispatch
 from overnight.service.requests import Request
 from overnight.service.table import OPERATIONS
-from overnight.surfaces.http import asking, stream
+from overnight.store import campaigns, runs
+from overnight.store.base import Session
+from overnight.surfaces.http import asking, log_tail, stream
 from overnight.surfaces.http.asking import Ask
-from overnight.surfaces.http.dialects import NATIVE, WILD, Dialect
+from overnight.surfaces.http.dialects import DIALECTS, NATIVE
 from overnight.surfaces.http.problems import Fault
 from overnight.surfaces.http.routes import Endpoint, Serve
 from overnight.surfaces.http.waiting import event_or_gone, waiting
@@ -19,7 +22,8 @@ from overnight.surfaces.http.wire import Answer
 if TYPE_CHECKING:
     from overnight.surfaces.http.application import Application
 
-DIALECTS: Mapping[str, Dialect] = {"native": NATIVE, "wild": WILD}
+STOP_SECONDS = 10.0
+"""How long a stop may take beyond the run's grace before who asks is told to come back."""
 
 
 async def carried_out(application: Application, ask: Ask) -> Answer:
@@ -41,7 +45,7 @@ async def long_poll(application: Application, ask: Ask) -> Answer:
     request, wait = asking.without_wait(asking.native(ask.match, ask.query, b""))
     if not wait:
         return await carried_out(application, ask)
-    with waiting(application, ask):
+    with waiting(application, ask.context.principal):
         return await _events_within(application, ask, request, wait)
 
 
@@ -73,10 +77,39 @@ async def while_usable(application: Application, ask: Ask) -> Answer:
     return await carried_out(application, ask)
 
 
-SPECIAL: Mapping[str, Serve] = {"events": long_poll, "system_health": while_usable}
+async def until_stopped(application: Application, ask: Ask) -> Answer:
+    """As `carried_out`, but answered only when the run is gone; 503 when that takes longer than its grace and some."""
+    answer = await carried_out(application, ask)
+    run_id = ask.match.fields()["id"]
+    clock = application.context.store.clock
+    with waiting(application, ask.context.principal):
+        seen, grace = application.tide.head, await _grace(application, run_id)
+        deadline = clock.boot() + (grace or 0.0) + STOP_SECONDS
+        while grace is not None:
+            left = deadline - clock.boot()
+            if left <= 0 or application.tide.closed:
+                raise Fault(503, "busy", f"Run is still stopping: {run_id}", headers=((b"retry-after", b"2"),))
+            if await event_or_gone(application, ask, seen, left):
+                break
+            seen, grace = application.tide.head, await _grace(application, run_id)
+    return answer
+
+
+async def _grace(application: Application, run_id: str) -> float | None:
+    """Seconds that a run has to end after it was told to; None once it has ended."""
+
+    def look(session: Session) -> float | None:
+        run = runs.get(session, run_id)
+        return None if run.state in FINAL_RUN else campaigns.get_sweep(session, run.sweep_id).settings.grace
+
+    return await application.pools.run("stop_run", lambda: application.context.store.read(look))
+
+
+SPECIAL: Mapping[str, Serve] = {"events": long_poll, "stop_run": until_stopped, "system_health": while_usable}
 """Operations that are not simply carried out."""
 
 ENDPOINTS = (
     *(Endpoint(it, SPECIAL.get(it.name, carried_out)) for it in OPERATIONS),
     *stream.STREAMS,
+    *log_tail.STREAMS,
 )
