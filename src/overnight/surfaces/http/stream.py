@@ -35,7 +35,7 @@ EVENTS = Operation(
 async def stream_events(application: Application, ask: Ask) -> None:
     """Send events until the client goes away or the server ends. Errors before the first byte are raised."""
     request = _first(ask)
-    with waiting(application, ask):
+    with waiting(application, ask.context.principal):
         seen, view = application.tide.head, await _look(application, ask, request)
         await ask.send({"type": "http.response.start", "status": 200, "headers": START})
         leaving = False

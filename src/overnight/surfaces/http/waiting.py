@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from overnight.domain.access import Principal
 from overnight.surfaces.http.asking import Ask
 from overnight.surfaces.http.pools import limit
 from overnight.surfaces.http.wire import gone
@@ -19,11 +20,11 @@ MOST_WAITING = 500
 
 
 @contextmanager
-def waiting(application: Application, ask: Ask) -> Iterator[None]:
+def waiting(application: Application, who: Principal) -> Iterator[None]:
     """Count a request among those that wait while the block runs; Fault when there are too many, LimitExceeded when
     its token has too many."""
     limit(application.waiting, MOST_WAITING)
-    with application.limits.stream(ask.context.principal):
+    with application.limits.stream(who):
         application.waiting += 1
         try:
             yield
