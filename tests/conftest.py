@@ -10,11 +10,14 @@ import os
 import signal
 from collections import Counter
 from functools import cache
+from typing import Any
 
 import pytest
 
 from tools import real_parts
 
+LONG = ("sim", "chaos", "contract", "power", "queue", "protocol", "native")
+"""Folders whose files take longest: they go first, so that no worker of a parallel run is left with one at the end."""
 MISSING = pytest.StashKey[Counter[str]]()
 """For each missing part the number of tests that wanted it."""
 
@@ -36,6 +39,14 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(config.rootpath).parts[1]
+        return LONG.index(folder) if folder in LONG else len(LONG)
+
+    items.sort(key=place)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     wanted = [str(name) for marker in item.iter_markers("real") for name in marker.args]
     if unknown := [name for name in wanted if name not in real_parts.PARTS]:
@@ -48,6 +59,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if required():
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["missing"] = dict(session.config.stash[MISSING])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a worker of a parallel run missed is told by the process that started it."""
+    node.config.stash[MISSING].update(getattr(node, "workeroutput", {}).get("missing", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

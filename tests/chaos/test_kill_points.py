@@ -243,7 +243,7 @@ def test_a_server_ends_soon_after_a_sync_that_failed_while_its_loop_had_nothing_
     end(used)
     used.configure(slots=0)
     asked = Failing(used)
-    used.up(*injected("fdatasync", "error=EIO:when=8+"))
+    used.up(*injected("fdatasync", "error=EIO:when=30+"))
     eventually(lambda: asked.goes_on() or asked.refusals, "a sync fails")
     assert used.server is not None
     assert used.server.process.wait(5) == STOPPED

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -69,10 +70,12 @@ def image(tarball: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    made = Podman(tmp_path_factory.mktemp("podman"))
-    yield made
-    made.ask("rm", "--all", "--force", "--time", "0")
+def podman() -> Iterator[Podman]:
+    """In a folder with a short name: podman takes at most 50 characters for where it keeps its sockets."""
+    with tempfile.TemporaryDirectory(prefix="podman-", ignore_cleanup_errors=True) as folder:
+        made = Podman(Path(folder))
+        yield made
+        made.ask("rm", "--all", "--force", "--time", "0")
 
 
 @pytest.mark.real("podman", "root")
