@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from overnight.daemon.world import World
-from overnight.domain.cluster import HERE
+from overnight.domain.cluster import HERE, ClusterType
 from overnight.domain.errors import Unavailable
 from overnight.domain.nouns import Attempt
 from overnight.domain.states import DEVICE, LIVE_ATTEMPT
@@ -86,11 +86,12 @@ def declared(session: Session, target: str, shown: Sequence[int]) -> list[Offer]
 
 
 def misdeclared(session: Session) -> bool:
-    """Whether what a person declared changed since the devices were noted: then it is time to look again."""
+    """Whether the devices on record are not those of the cluster's state, which changed: it is time to look again."""
     gpus = [it for row in session.rows("devices_of", target=HERE) if (it := rows.device(row)).kind == "gpu"]
     ours = {it.id for it in gpus if it.id.startswith(cluster.DECLARED) and it.state == "healthy"}
     shown = [it.position for it in gpus if not it.id.startswith(cluster.DECLARED) and it.diagnosis != GONE]
-    return {offer.id for offer in declared(session, HERE, shown)} != ours
+    unseen = not gpus and cluster.get(session).type is ClusterType.LOCAL_GPU
+    return unseen or {offer.id for offer in declared(session, HERE, shown)} != ours
 
 
 @dataclass(frozen=True, slots=True)
