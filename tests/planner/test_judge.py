@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from overnight.domain.plan import Retry
-from overnight.domain.reasons import INTERRUPTIONS_ALLOWED, MEMORY_REMEDIES, REMEDIES, Reason, Remedy
+from overnight.domain.reasons import (
+    GPU_MEMORY_REMEDIES,
+    INTERRUPTIONS_ALLOWED,
+    MEMORY_REMEDIES,
+    REMEDIES,
+    Reason,
+    Remedy,
+)
 from overnight.planner.judge import TEXTS, Outcome, Proof, Standing, Verdict, back_off, outcome_of, verdict_of
 
 FRESH = Standing(0, 0, False)
@@ -232,6 +239,28 @@ def test_where_only_memory_is_tried_again_everything_else_fails_at_once(reason: 
 def test_interruptions_are_no_failures_there_either() -> None:
     for reason in (Reason.INTERRUPTED, Reason.PREEMPTED, Reason.HARDWARE, Reason.DISK_FULL):
         assert verdict(reason, Retry(only_memory=True)).transition == "requeue"
+
+
+# Busy and full GPUs alone
+
+
+@pytest.mark.parametrize("reason", [Reason.VRAM_OOM, Reason.NEIGHBOUR_OOM, Reason.GPU_BUSY])
+def test_where_only_gpus_are_tried_again_each_busy_or_full_one_counts_and_waits_equally_long(reason: Reason) -> None:
+    retry = Retry(attempts=3, delay=5.0, factor=1.0, only_gpu_memory=True)
+    for failures in (0, 1):
+        made = verdict(reason, retry, Standing(failures, 0, False))
+        assert (made.transition, made.failures, made.not_before) == ("delay", failures + 1, 105.0)
+    assert verdict(reason, retry, Standing(2, 0, False)).transition == "fail"
+
+
+@pytest.mark.parametrize("reason", sorted(set(Reason) - set(GPU_MEMORY_REMEDIES) - {Reason.OK, Reason.NEVER_STARTED}))
+def test_where_only_gpus_are_tried_again_everything_else_fails_at_once(reason: Reason) -> None:
+    assert verdict(reason, Retry(attempts=9, only_gpu_memory=True)).transition == "fail"
+
+
+def test_interruptions_are_no_failures_of_such_runs() -> None:
+    for reason in (Reason.INTERRUPTED, Reason.PREEMPTED):
+        assert verdict(reason, Retry(only_gpu_memory=True)).transition == "requeue"
 
 
 # The same again

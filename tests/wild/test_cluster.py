@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from overnight.domain.plan import CampaignPlan, CellPlan, Need, SweepPlan
 from overnight.domain.states import RUN
 from overnight.planner.detection import Found, decide
 from overnight.service import detection
+from overnight.service.detection import HINTS
 from overnight.store import campaigns, queries, runs
 from overnight.store.base import SYSTEM, Session
 from overnight.store.moves import move
@@ -33,11 +35,13 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture(autouse=True)
-def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def quiet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine of which nothing is known but what a test puts there."""
     monkeypatch.setattr(detecting, "POD_TOKEN", tmp_path / "no-pod")
-    monkeypatch.setattr(detection.os, "environ", QUIET)
-    yield
+    for name in [name for name in os.environ if name.startswith(("SLURM_", "KUBERNETES_", "RAY_")) or name in HINTS]:
+        monkeypatch.delenv(name)
+    for name, value in QUIET.items():
+        monkeypatch.setenv(name, value)
 
 
 class Gpus:
@@ -199,7 +203,7 @@ def test_a_person_may_say_which_kind_it_is(desk: Desk) -> None:
         1.0,
     ]
     assert answer["target_parallel"] == 4
-    with pytest.raises(BadRequest, match="^Unsupported cluster type: toaster$"):
+    with pytest.raises(BadRequest, match=r"^Unsupported cluster type: toaster$"):
         desk.ask("detect_cluster", preferred_type="toaster")
 
 

@@ -129,7 +129,7 @@ def set_cluster(context: Context, request: SetCluster) -> View:
         before = _as(cluster.get(session), kind)
         known = {name: said[name] for name in said.keys() - {"type", "status", "source"}}
         known |= {"details": known.get("details") or before.details}
-        believed = {"confidence": 1.0} if words["source"] is ClusterSource.MANUAL else {}
+        believed: dict[str, Any] = {"confidence": 1.0} if words["source"] is ClusterSource.MANUAL else {}
         cluster.put(session, replace(before, **known, **words, **believed, updated_at=session.now))
         return _answer(session)
 
