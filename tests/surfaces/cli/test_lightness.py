@@ -8,7 +8,7 @@ import pytest
 from overnight.surfaces.cli.group import COMMANDS
 from tests.surfaces.cli.harness import Home
 
-HEAVY = ("pydantic", "fastapi", "uvicorn", "apsw", "rich", "httpx", "asyncio", "ruamel", "overnight.app")
+HEAVY = ("pydantic", "fastapi", "uvicorn", "apsw", "rich", "httpx", "asyncio", "ruamel", "overnight.app", "mcp")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], *([name, "--help"] for name, _, _ in COMMANDS)])

@@ -42,7 +42,7 @@ class Application:
         self.limits = Limits(context.configuration.limits, context.store.clock)
         self.waiting = 0
         """Long polls and streams."""
-        self.mcp = Mount(context, self.pools, self.tide)
+        self.mcp = Mount(self)
         self._gate = gate
         self._broken = broken
         self._routes = Routes()
@@ -88,7 +88,8 @@ class Application:
         if page is not None and method in ("GET", "HEAD"):
             return await page(self)
         if path == PATH:
-            return await self.mcp.serve(self._asked_by(principal, "mcp", request_id), scope, receive, send)
+            await self.mcp.serve(self._asked_by(principal, "mcp", request_id), scope, receive, send)
+            return None
         if match is None:
             raise self._routes.refusal(path)
         origin = match.operation.route.dialect

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from overnight.domain.access import Verb
 from overnight.domain.errors import StoreUnavailable
@@ -13,11 +13,12 @@ from overnight.service.authority import admitted
 from overnight.service.context import Context
 from overnight.service.table import BY_NAME
 from overnight.surfaces.http.problems import Fault
-from overnight.surfaces.http.tide import Tide
+from overnight.surfaces.http.waiting import waiting
 from overnight.surfaces.http.wire import Receive, Scope, Send
 from overnight.surfaces.mcp.confirm import Confirmations
 
 if TYPE_CHECKING:
+    from overnight.surfaces.http.application import Application
     from overnight.surfaces.mcp.transport import Transport
 
 PATH = b"/mcp"
@@ -26,21 +27,13 @@ DOOR = "overnight.door"
 T = TypeVar("T")
 
 
-class Threads(Protocol):
-    """The server's worker threads."""
-
-    async def run(self, operation: str, job: Callable[[], T]) -> T:
-        """What a job of an operation gives; Fault when too many wait already."""
-
-
 class ServerDoor:
     """The operations of this server for one caller that passed its gate. See `Door`."""
 
-    def __init__(self, context: Context, threads: Threads, tide: Tide) -> None:
+    def __init__(self, application: Application, context: Context) -> None:
         """`context` says who asks, and that they ask by this protocol."""
+        self._application = application
         self._context = context
-        self._threads = threads
-        self._tide = tide
 
     @property
     def identity(self) -> str:
@@ -69,19 +62,20 @@ class ServerDoor:
         return await self._run(operation, lambda: dispatch.perform(self._context, operation, fields, key=key))
 
     async def _wait(self, fields: Mapping[str, Any], seconds: float) -> Any:
-        clock = self._context.store.clock
+        clock, tide = self._context.store.clock, self._application.tide
         deadline = clock.boot() + seconds
-        while True:
-            seen = self._tide.head
-            answer = await self.call("events", {**fields, "wait": 0})
-            left = deadline - clock.boot()
-            if answer["events"] or left <= 0 or self._tide.closed:
-                return answer
-            await self._tide.above(seen, left)
+        with waiting(self._application, self._context.principal):
+            while True:
+                seen = tide.head
+                answer = await self.call("events", {**fields, "wait": 0})
+                left = deadline - clock.boot()
+                if answer["events"] or left <= 0 or tide.closed:
+                    return answer
+                await tide.above(seen, left)
 
     async def _run(self, operation: str, job: Callable[[], T]) -> T:
         try:
-            return await self._threads.run(operation, job)
+            return await self._application.pools.run(operation, job)
         except Fault as fault:
             busy = StoreUnavailable(fault.detail, next_step=fault.next_step)
             busy.code = fault.code
@@ -91,10 +85,9 @@ class ServerDoor:
 class Mount:
     """What a server answers at /mcp."""
 
-    def __init__(self, context: Context, threads: Threads, tide: Tide) -> None:
-        self._threads = threads
-        self._tide = tide
-        self._confirmations = Confirmations(context.store.clock)
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._confirmations = Confirmations(application.context.store.clock)
         self._loading = asyncio.Lock()
         self._transport: Transport | None = None
 
@@ -103,13 +96,13 @@ class Mount:
         if scope["method"] != "POST":
             raise Fault(405, "method_not_allowed", "only POST is allowed here", headers=((b"allow", b"POST"),))
         transport = self._transport or await self._load()
-        scope[DOOR] = ServerDoor(context, self._threads, self._tide)
+        scope[DOOR] = ServerDoor(self._application, context)
         await transport.serve(scope, receive, send)
 
     async def _load(self) -> Transport:
         async with self._loading:
             if self._transport is None:
-                made = await self._threads.run("mcp", self._import)
+                made = await self._application.pools.run("mcp", self._import)
                 await made.start()
                 self._transport = made
             return self._transport
