@@ -17,6 +17,7 @@ run format "$bin/ruff" format --check .
 run types "$bin/mypy"
 run imports "$bin/lint-imports" --no-logo
 [ ! -f tools/generate_docs.py ] || run docs "$bin/python" -m tools.generate_docs --check
+run client "$bin/python" -m tools.generate_client --check
 
 if [ -n "$failed" ]; then
     echo "check: failed:$failed" >&2

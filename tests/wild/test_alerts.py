@@ -97,7 +97,7 @@ def test_a_question_that_nobody_could_answer_is_refused(asking: Asking, fields: 
 
 
 def test_a_question_without_choices_or_about_no_run_is_refused(asking: Asking) -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(InvalidRequest):
         asking.ask("create_alert", id=asking.run.id, message="Well?")
     with pytest.raises(NotFound, match=r"^Run not found$"):
         asking.ask("create_alert", id="0" * 12, message="Well?", choices=["Yes"])

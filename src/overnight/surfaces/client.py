@@ -3,71 +3,38 @@
 from __future__ import annotations
 
 import http.client
-import json
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple, cast
-from urllib.parse import quote, urlencode, urlsplit
+from typing import Any
+from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from overnight.clock import pause
 from overnight.domain import errors
 from overnight.ids import new_token
-from overnight.service.routes import ROUTES, Route
+from overnight.surfaces.client_wire import BY_NAME, Reply, answer_of, error_of, request_of
 
 CONNECT_SECONDS = 5.0
 """How long a server may take to accept a connection."""
 ANSWER_SECONDS = 60.0
 """How long an answer may take, beyond what the request itself asked to wait."""
 PATIENT_SECONDS = 600.0
-"""The same for operations that read the whole record or expand a large file."""
-PATIENT = frozenset({"verify_log", "submit", "update", "plan", "convert", "submit_runs", "summary", "report"})
+"""The same for operations that read the whole record, expand a large file, or wait for the end of a run."""
+PATIENT = frozenset(
+    {
+        "verify_log", "submit", "update", "plan", "convert", "submit_runs", "summary", "report", "create_sweep",
+        "edit_sweep", "start_sweep", "cancel_sweep", "stop_run", "run_metrics",
+    }
+)  # fmt: skip
 BACK_OFF = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Seconds before each repetition of a request whose answer was lost, or that the server asked to repeat later."""
 COME_BACK = frozenset({"busy", "store_unavailable", "store_full"})
 """Problems of the moment: nothing was changed."""
-TURN_SECONDS = 0.5
-"""How long to wait before asking again for the answer of a request that is still being carried out."""
+FIRST_TURN, LONGEST_TURN = 0.02, 0.5
+"""Seconds before asking again for the answer of a request that is still being carried out, doubled each time."""
 LONGEST_WAIT = 30.0
 """Seconds: a server that asks to wait longer (`Retry-After`) is not asked again by itself."""
-
-BY_NAME = {route.name: route for route in ROUTES}
-KINDS: dict[str, type[errors.OvernightError]] = {
-    "store_full": errors.StoreUnavailable,
-    "busy": errors.StoreUnavailable,
-    "unauthenticated": errors.Denied,
-    "foreign_host": errors.Denied,
-    **{
-        kind.code: kind
-        for kind in (
-            errors.InvalidRequest,
-            errors.NotFound,
-            errors.Ambiguous,
-            errors.Conflict,
-            errors.KeyReused,
-            errors.InFlight,
-            errors.LimitExceeded,
-            errors.BadRequest,
-            errors.Denied,
-            errors.StoreRefused,
-            errors.StoreUnavailable,
-            errors.TargetError,
-            errors.Unavailable,
-            errors.Rejected,
-            errors.Uncertain,
-        )
-    },
-}
-"""Codes of problem documents -> the errors that they were."""
-
-
-class Reply(NamedTuple):
-    """What a server answered."""
-
-    status: int
-    body: bytes
-    wait: float | None = None
-    """`Retry-After`, in seconds."""
 
 
 class _Lost(Exception):
@@ -86,13 +53,19 @@ class Client:
         self._address = _address(url)
         self._token = token
         self._local = threading.local()
+        self._open: WeakSet[http.client.HTTPConnection] = WeakSet()
+        self._lock = threading.Lock()
 
-    def call(self, operation: str, /, *, key: str | None = None, **fields: Any) -> dict[str, Any]:
-        """See `Caller.call`. Unreachable when nobody answers."""
+    def call(self, operation: str, /, *, key: str | None = None, **fields: Any) -> Any:
+        """See `Caller.call`: fields that are None are left out. Unreachable when nobody answers."""
+        return self.ask(operation, {name: value for name, value in fields.items() if value is not None}, key)
+
+    def ask(self, operation: str, fields: Mapping[str, Any], key: str | None = None) -> Any:
+        """As `call`, with fields as they are: a None in a body is sent as null."""
         route = BY_NAME.get(operation)
         if route is None:
             raise errors.NotFound(f"there is no operation {operation!r}", next_step="See /docs for what there is.")
-        target, body = _request_of(route, fields)
+        target, body = request_of(route, fields)
         headers = {"X-Auth-Token": self._token, "Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -100,14 +73,17 @@ class Client:
             headers["Idempotency-Key"] = key or new_token()
         seconds = PATIENT_SECONDS if operation in PATIENT else ANSWER_SECONDS + float(fields.get("wait") or 0.0)
         reply = self._persist(route.method, target, body, headers, seconds)
-        return self._answer(reply.status, reply.body)
+        if 200 <= reply.status < 300:
+            with suppress(ValueError):
+                return answer_of(route, reply)
+        raise error_of(reply) or self._unreachable(f"is no server of Overnight (HTTP status {reply.status})")
 
     def close(self) -> None:
-        """Close this thread's connection; repeatable."""
-        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._local.connection = None
+        """Close all connections, those of other threads too; repeatable."""
+        with self._lock:
+            for connection in list(self._open):
+                connection.close()
+            self._open.clear()
 
     def _persist(self, method: str, target: str, body: bytes | None, headers: dict[str, str], seconds: float) -> Reply:
         """Ask until there is an answer that counts; every repetition carries the same key."""
@@ -138,14 +114,13 @@ class Client:
         self, method: str, target: str, body: bytes | None, headers: dict[str, str], seconds: float
     ) -> Reply:
         """As `_ask`; while an earlier request with the same key is being carried out, its answer is waited for."""
-        waited = 0.0
+        waited, turn = 0.0, FIRST_TURN
         while True:
             reply = self._ask(method, target, body, headers, seconds)
-            in_flight = reply.status == 409 and _problem(reply.body).get("code") == errors.InFlight.code
-            if not in_flight or waited >= seconds:
+            if reply.code != errors.InFlight.code or waited >= seconds:
                 return reply
-            pause(TURN_SECONDS)
-            waited += TURN_SECONDS
+            pause(turn)
+            waited, turn = waited + turn, min(2 * turn, LONGEST_TURN)
 
     def _ask(self, method: str, target: str, body: bytes | None, headers: dict[str, str], seconds: float) -> Reply:
         """One exchange. _Lost when it broke off, Unreachable when nobody listens."""
@@ -155,14 +130,18 @@ class Client:
                 connection.sock.settimeout(seconds)
             connection.request(method, target, body=body, headers=headers)
             response = connection.getresponse()
-            return Reply(response.status, response.read(), _seconds(response.getheader("Retry-After")))
+            data, told = response.read(), response.getheader
+            return Reply(
+                response.status, data, _seconds(told("Retry-After")), told("X-Next-Cursor"), told("X-Error-Code")
+            )
         except (OSError, http.client.HTTPException) as error:
-            self.close()
+            self._drop(connection)
             raise _Lost(str(error) or type(error).__name__) from error
 
     def _connection(self) -> http.client.HTTPConnection:
+        """This thread's connection, made anew where it was dropped or closed."""
         found: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if found is None:
+        if found is None or found not in self._open:
             host, port = self._address
             found = http.client.HTTPConnection(host, port, timeout=CONNECT_SECONDS)
             try:
@@ -170,18 +149,14 @@ class Client:
             except OSError as error:
                 raise self._unreachable(f"does not answer: {error.strerror or error}") from error
             self._local.connection = found
+            with self._lock:
+                self._open.add(found)
         return found
 
-    def _answer(self, status: int, body: bytes) -> dict[str, Any]:
-        if 200 <= status < 300:
-            with suppress(ValueError):
-                found = json.loads(body)
-                if isinstance(found, dict):
-                    return cast("dict[str, Any]", found)
-        problem = _problem(body)
-        if not problem:
-            raise self._unreachable(f"is no server of Overnight (HTTP status {status})")
-        raise _error_of(problem)
+    def _drop(self, connection: http.client.HTTPConnection) -> None:
+        connection.close()
+        with self._lock:
+            self._open.discard(connection)
 
     def _unreachable(self, what: str) -> errors.Unreachable:
         return errors.Unreachable(
@@ -193,9 +168,7 @@ class Client:
 
 def _again_after(reply: Reply, delay: float) -> float | None:
     """Seconds after which a request is repeated; None when the reply is what there is to say."""
-    if reply.status < 400:
-        return None
-    code = _problem(reply.body).get("code")
+    code = reply.code
     if code == errors.LimitExceeded.code:
         return reply.wait if reply.wait is not None and reply.wait <= LONGEST_WAIT else None
     return delay if code in COME_BACK else None
@@ -216,45 +189,3 @@ def _address(url: str) -> tuple[str, int]:
             f"{url!r} is no address of a server", place="OVERNIGHT_URL", next_step="Give one like http://127.0.0.1:3111"
         )
     return host, port
-
-
-def _request_of(route: Route, fields: Mapping[str, Any]) -> tuple[str, bytes | None]:
-    """The path with its query, and the body."""
-    given = {name: value for name, value in fields.items() if value is not None}
-    path = route.path
-    if "{id}" in path:
-        path = path.replace("{id}", quote(str(given.pop("id", "")), safe="", errors="surrogatepass"))
-    if route.method == "POST":
-        return path, json.dumps(given).encode()
-    query = urlencode({name: _plain(value) for name, value in given.items()}, errors="surrogatepass")
-    return (f"{path}?{query}" if query else path), None
-
-
-def _plain(value: Any) -> Any:
-    """A value as a query has it."""
-    if isinstance(value, list | tuple):
-        return ",".join(map(str, value))
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-def _problem(body: bytes) -> dict[str, Any]:
-    with suppress(ValueError):
-        found = json.loads(body)
-        if isinstance(found, dict) and isinstance(found.get("code"), str) and isinstance(found.get("detail"), str):
-            return cast("dict[str, Any]", found)
-    return {}
-
-
-def _error_of(problem: Mapping[str, Any]) -> errors.OvernightError:
-    """The error that a problem document tells of, as it was raised in the server."""
-    code, place = problem["code"], problem.get("place")
-    for listing in (errors.InvalidFile, errors.PreflightFailed):
-        if code == listing.code:
-            found = problem.get("problems", [])
-            told = [errors.Problem(it["place"], it["message"], it.get("line")) for it in found]
-            return listing(place or "campaign file", told)
-    kind = KINDS.get(code, errors.Refused if int(problem.get("status", 0)) < 500 else errors.OvernightError)
-    error = kind(problem["detail"], place=place, next_step=problem.get("next"))
-    if error.code != code:
-        error.code = code
-    return error

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +25,7 @@ from overnight.domain.errors import (
     Unreachable,
 )
 from overnight.surfaces import client as module
+from overnight.surfaces import client_wire as wire
 from overnight.surfaces.client import Client
 from tests.surfaces.http.harness import Server
 
@@ -172,10 +175,17 @@ def test_one_client_serves_many_threads(client: Client) -> None:
 
 
 def test_every_error_of_the_tree_comes_back_as_itself() -> None:
-    for code, kind in module.KINDS.items():
-        error = module._error_of({"code": code, "detail": "d", "status": 400, "place": "p", "next": "n"})
+    for code, kind in wire.KINDS.items():
+        error = told({"code": code, "detail": "d", "status": 400, "place": "p", "next": "n"})
         assert isinstance(error, kind)
         assert (error.code, error.message, error.place, error.next_step) == (code, "d", "p", "n")
-    unknown = module._error_of({"code": "brand_new", "detail": "d", "status": 418})
+    unknown = told({"code": "brand_new", "detail": "d", "status": 418})
     assert isinstance(unknown, Refused)
-    assert isinstance(module._error_of({"code": "internal", "detail": "d", "status": 500}), OvernightError)
+    assert isinstance(told({"code": "internal", "detail": "d", "status": 500}), OvernightError)
+
+
+def told(problem: dict[str, Any]) -> OvernightError:
+    """The error that a problem document becomes."""
+    error = wire.error_of(wire.Reply(problem["status"], json.dumps(problem).encode()))
+    assert error is not None
+    return error

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
+from typing_extensions import TypedDict
 
 from overnight.domain.errors import BadRequest
 from overnight.domain.nouns import Run
@@ -33,7 +34,7 @@ class CreateAlert(OneRun):
     """A question about a run."""
 
     message: str = Field(min_length=1, max_length=10_000, pattern=r"^[^\x00]+$")
-    choices: list[Choice] = Field(default_factory=list, max_length=MOST_CHOICES, description="At least one.")
+    choices: list[Choice] = Field(max_length=MOST_CHOICES, description="At least one.")
     severity: Severity = USUAL_SEVERITY
 
 

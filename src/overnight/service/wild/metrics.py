@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any
 
 from pydantic import WithJsonSchema
+from typing_extensions import TypedDict
 
 from overnight.domain.errors import BadRequest
 from overnight.domain.nouns import Attempt, Run
@@ -46,7 +47,7 @@ Rows = Annotated[
 class AppendMetrics(OneRun):
     """Rows of one run; each an object of metric names and numbers."""
 
-    rows: Rows = None
+    rows: Rows
 
 
 class Appended(TypedDict):
