@@ -74,12 +74,11 @@ def _whole(log: Bytes, offset: int, *, forward: bool) -> int:
     """The nearest byte, on or before `offset` (`forward`: on or behind it), at which no character goes on."""
     first = max(0, offset - LONGEST_CHARACTER + 1)
     data, end = log.read(first, 2 * LONGEST_CHARACTER)
-    if end - len(data) != first:
-        return offset  # beside a gap
     before = offset - first
+    if end - len(data) != first or before >= len(data):
+        return offset  # behind the end, or beside what is missing: no character goes on here
     for back in range(1, before + 1):
-        lead = data[before - back : before - back + 1]
-        length = _length(lead)
+        length = _length(data[before - back])
         if length > back and _is_one(data[before - back : before - back + length]):
             return first + before - back + (length if forward else 0)
         if length:
@@ -87,11 +86,9 @@ def _whole(log: Bytes, offset: int, *, forward: bool) -> int:
     return offset
 
 
-def _length(lead: bytes) -> int:
+def _length(lead: int) -> int:
     """How long the character is that a byte begins; 0 for a byte in the middle of one."""
-    if not lead or lead[0] & 0xC0 == 0x80:
-        return 0
-    return 1 + (lead[0] >= 0xC0) + (lead[0] >= 0xE0) + (lead[0] >= 0xF0)
+    return 0 if lead & 0xC0 == 0x80 else 1 + (lead >= 0xC0) + (lead >= 0xE0) + (lead >= 0xF0)
 
 
 def _is_one(data: bytes) -> bool:

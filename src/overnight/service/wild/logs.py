@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -80,7 +80,7 @@ def sidecar_page(context: Context, request: LogPage) -> Page:
     def read(session: Session) -> tuple[Run, str]:
         run = require_run(session, request.id)
         found = session.rows("events_about", low=run.id, high=f"{run.id}/", limit=MOST_LINES)
-        return run, "".join(_line(rows.event(row)) for row in found)
+        return run, _creation(run) + "".join(_line(rows.event(row)) for row in found)
 
     run, text = context.store.read(read)
     return page(Text(text), request.offset, min(request.limit, LARGEST_PAGE), _ended(run))
@@ -96,14 +96,23 @@ def _ended(run: Run) -> str | None:
     return status if status in TERMINAL else None
 
 
+def _creation(run: Run) -> str:
+    """The first line: runs are created together, so that no event is about one alone."""
+    said = {"origin": run.origin, "parent": run.parent_id}
+    return _written(run.created_at, "run.create", run.actor, {name: value for name, value in said.items() if value})
+
+
 def _line(event: Event) -> str:
-    """One event, in ASCII: what stands in it is hostile."""
-    at = datetime.fromtimestamp(event.wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    why = f": {WHY[event.kind]}" if event.kind in WHY else ""
     about = f" {event.subject}" if "." in event.subject else ""
-    said = json.dumps(event.payload, ensure_ascii=True, sort_keys=True) if event.payload else ""
-    line = f"{at} {event.kind}{about}{why} (by {json.dumps(event.actor)[1:-1]}) {said}".rstrip()
-    return f"{line[:LONGEST_LINE]}\n"
+    why = f": {WHY[event.kind]}" if event.kind in WHY else ""
+    return _written(event.wall, f"{event.kind}{about}{why}", event.actor, event.payload)
+
+
+def _written(wall: float, what: str, actor: str, details: Mapping[str, Any]) -> str:
+    """One line, in ASCII: what stands in an event is hostile."""
+    at = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    said = f" {json.dumps(details, sort_keys=True)}" if details else ""
+    return f"{at} {what} (by {json.dumps(actor)[1:-1]}){said}"[:LONGEST_LINE] + "\n"
 
 
 def _viewed(look: Callable[[Context, LogPage], Page]) -> Callable[[Context, LogPage], LogView]:
