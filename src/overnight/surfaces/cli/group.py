@@ -40,6 +40,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("token", "token", "Make, list and revoke access tokens."),
     ("doctor", "doctor", "Preflight of a target."),
     ("mcp", "mcp", "Serve an agent over standard input and output."),
+    ("skills", "skills", "Teach agents' tools to work with Overnight."),
     ("verify-log", "verify_log", "Check the record against itself."),
 )
 """Name, module in this package, and one line of help; in the order in which they are shown."""

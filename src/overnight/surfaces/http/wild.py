@@ -46,7 +46,8 @@ def request(match: Match, query: bytes, body: bytes) -> tuple[Request, list[str]
         sent = _body(operation.name, body, required=bool(required) or operation.name in NEEDS_BODY)
     if operation.name not in NOT_A_NUMBER:
         _refuse_endless(sent)
-    unknown = [name for name in sent if name not in known or name in places]
+    closed = operation.request.model_config.get("extra") != "allow"
+    unknown = [name for name in sent if name in places or (closed and name not in known)]
     mine = {name: value for name, value in sent.items() if name not in places}
     return _validated(operation.request, mine | asked | path, places), _warnings(unknown)
 
