@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +57,9 @@ class Asking:
 
 
 @pytest.fixture(scope="module")
-def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Asking:
     folder = tmp_path_factory.mktemp("answers")
-    yield Asking(Desk(folder), folder)
+    return Asking(Desk(folder), folder)
 
 
 def results(ask: Asking, run: str, **numbers: float) -> None:

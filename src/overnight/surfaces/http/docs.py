@@ -44,7 +44,8 @@ def _section(path: str, method: str, it: dict[str, Any], described: dict[str, An
     rows += [_row(name, "body", name in required, field, field) for name, field in schema.get("properties", {}).items()]
     table = f"<table>{''.join(rows)}</table>" if rows else ""
     title = f"<code>{method.upper()} {escape(path)}</code>"
-    return f"<h2 id='{escape(it['operationId'])}'>{title}</h2><p>{escape(it['summary'])}</p>{table}"
+    needs = f" Needs the verb <code>{escape(it['x-overnight-verb'])}</code>." if it.get("security") != [] else ""
+    return f"<h2 id='{escape(it['operationId'])}'>{title}</h2><p>{escape(it['summary'])}{needs}</p>{table}"
 
 
 def _row(name: str, place: str, required: bool, schema: dict[str, Any], described: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from overnight.service.requests import Request
 from overnight.service.table import OPERATIONS
 from overnight.store import campaigns, runs
 from overnight.store.base import Session
-from overnight.surfaces.http import asking, log_tail, stream
+from overnight.surfaces.http import asking, log_stream, log_tail, stream
 from overnight.surfaces.http.asking import Ask
 from overnight.surfaces.http.dialects import DIALECTS, NATIVE
 from overnight.surfaces.http.problems import Fault
@@ -112,4 +112,5 @@ ENDPOINTS = (
     *(Endpoint(it, SPECIAL.get(it.name, carried_out)) for it in OPERATIONS),
     *stream.STREAMS,
     *log_tail.STREAMS,
+    log_stream.STREAM,
 )
