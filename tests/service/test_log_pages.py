@@ -110,6 +110,7 @@ def test_attempts_are_read_one_behind_the_other(tmp_path: Path) -> None:
     log = Joined([(LocalFiles(), str(folder)) for folder in folders])
     for limit in (1, 3, 100):
         assert "".join(it.content for it in walked(log, limit)) == "first éhalf \ufffdlast €\n"
+    assert page(log, -15, 15).content == "half \ufffdlast €\n"[-13:]
 
 
 def test_what_was_given_back_of_a_capped_log_is_skipped_also_within_a_character(tmp_path: Path) -> None:

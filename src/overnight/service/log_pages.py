@@ -112,14 +112,18 @@ class Joined:
         return sum(size for _, _, size in self._parts)
 
     def read(self, offset: int, limit: int) -> tuple[bytes, int]:
-        """See `Bytes.read`; never more than of one attempt."""
-        before = 0
+        """See `Bytes.read`."""
+        data, place, before = b"", offset, 0
         for files, folder, size in self._parts:
-            if offset < before + size:
-                data, end = files.log(folder, offset - before, limit)
-                return data, before + end
+            if place < before + size:
+                piece, end = files.log(folder, place - before, limit - len(data))
+                if data and end - len(piece) != place - before:
+                    break  # what is missing begins here: the next page goes on behind it
+                data, place = data + piece, before + end
+                if end < size:
+                    break
             before += size
-        return b"", before
+        return data, min(place, self.size()) if not data else place
 
 
 class Text:
