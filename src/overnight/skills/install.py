@@ -1,5 +1,8 @@
-"""Puts the texts that come with the program where agents' tools look for them: folders with a `SKILL.md` (the Agent Skills
-form, agentskills.io), which Claude Code, Codex and Cursor all read."""
+"""Puts the texts that come with the program where agents' tools look for them.
+
+All of these tools read one form: a folder per skill with a `SKILL.md`, whose head has a name like the folder's and a
+description (Agent Skills, agentskills.io).
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,9 @@ def install(folders: Sequence[Path], *, force: bool) -> list[Placed]:
     wanted = [(it, folder / name_of(it) / TEXT, text_of(it)) for folder in folders for it in built_in().values()]
     try:
         before = [_read(path) for _, path, _ in wanted]
-        foreign = [path for (_, path, _), text in zip(wanted, before, strict=True) if text and not is_ours(text)]
+        foreign = [
+            path for (_, path, _), text in zip(wanted, before, strict=True) if text is not None and not is_ours(text)
+        ]
         if foreign and not force:
             raise Conflict(
                 f"{foreign[0]} was not written by Overnight, or was changed since; nothing was written",

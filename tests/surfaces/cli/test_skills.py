@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,13 +47,13 @@ class TestFiles:
         assert sorted(set(place(tmp_path))) == ["replaced", "unchanged"]
         assert "Older." not in file.read_text()
 
-    @pytest.mark.parametrize("change", [lambda text: "# Mine\n", lambda text: text + "One more rule.\n"])
+    @pytest.mark.parametrize("change", [lambda _: "# Mine\n", lambda text: text + "One more rule.\n", lambda _: ""])
     def test_what_somebody_else_wrote_is_left_alone_and_so_is_all_the_rest(
-        self, tmp_path: Path, change: object
+        self, tmp_path: Path, change: Callable[[str], str]
     ) -> None:
         place(tmp_path)
         file, other = tmp_path / ALL[0] / "SKILL.md", tmp_path / ALL[1] / "SKILL.md"
-        file.write_text(change(file.read_text()))  # type: ignore[operator]
+        file.write_text(change(file.read_text()))
         other.unlink()
         mine = file.read_text()
         with pytest.raises(Conflict, match="nothing was written"):
