@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import threading
 from contextlib import suppress
@@ -65,7 +66,7 @@ class CuttingProxy:
                     break
                 if cut is Cut.ANSWER:
                     losing.set()
-                server.sendall(data)
+                server.sendall(self._forwarded(data))
         _hang_up(client, server)
 
     def _answers(self, client: socket.socket, server: socket.socket, losing: threading.Event) -> None:
@@ -75,6 +76,9 @@ class CuttingProxy:
                     break
                 client.sendall(data)
         _hang_up(client, server)
+
+    def _forwarded(self, data: bytes) -> bytes:
+        return data
 
     def _take(self, data: bytes) -> Cut | None:
         with self._lock:
@@ -89,3 +93,22 @@ def _hang_up(*sockets: socket.socket) -> None:
     for one in sockets:
         with suppress(OSError):
             one.shutdown(socket.SHUT_RDWR)
+
+
+class LosingProxy(CuttingProxy):
+    """Loses the answers of a share of all HTTP requests, after the server has got them."""
+
+    def __init__(self, port: int, share: float, rng: random.Random) -> None:
+        self._share, self._rng = share, rng
+        super().__init__(port, b" HTTP/1.1\r\n")
+
+    def _forwarded(self, data: bytes) -> bytes:
+        """The server is asked by its own name, as through a forwarded port of the same number."""
+        return data.replace(b":%d\r\n" % self.port, b":%d\r\n" % self._target, 1)
+
+    def _take(self, data: bytes) -> Cut | None:
+        with self._lock:
+            if self._trigger not in data or self._rng.random() >= self._share:
+                return None
+            self.cuts += 1
+            return Cut.ANSWER
