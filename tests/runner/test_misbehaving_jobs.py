@@ -3,7 +3,9 @@
 # ruff: noqa: E501 - programs stand on one line
 
 import os
+import re
 import signal
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from typing import Any
@@ -153,6 +155,53 @@ def test_what_cannot_start_says_what_is_wrong(bench: Bench) -> None:
         assert sentence in record["detail"]
     bench.start(server, "fine", "/bin/true")
     assert server.ended("fine")["code"] == 0
+
+
+UNREADABLE = {
+    "a parenthesis": "touch {mark}; )",
+    "an open quote": "touch {mark}; echo 'abc",
+    "an open group in the last line": "touch {mark}\necho hi\nif true; then",
+}
+"""Texts that a shell would carry out in part before it sees what is wrong."""
+
+
+@pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh"])
+def test_nothing_is_executed_of_a_text_that_its_shell_cannot_read(bench: Bench, shell: str) -> None:
+    server = bench.server()
+    for name, text in UNREADABLE.items():
+        mark = bench.folder / "mark"
+        command = text.format(mark=mark)
+        bench.start(server, name, shell, "-c", command, check=[shell, "-n", "-c", command])
+        record = server.ended(name)
+        assert (record["reason"], record["code"], record["pid"]) == ("start_failed", None, None)
+        assert re.search(r"(?i)syntax error|unexpected|unterminated|matching", record["detail"]), record["detail"]
+        assert not mark.exists()
+        assert bench.log(name) == b""
+    bench.start(
+        server, "fine", shell, "-c", "echo 'it''s'; (exit 3)", check=[shell, "-n", "-c", "echo 'it''s'; (exit 3)"]
+    )
+    assert server.ended("fine")["code"] == 3
+    assert bench.log("fine") == b"its\n"
+
+
+def test_a_check_that_does_not_end_is_killed_and_said(bench: Bench) -> None:
+    bench.kill_runner()
+    patient = "from overnight.runner import check, __main__ as m; check.PATIENCE = 0.3; m.main()"
+    bench.process = subprocess.Popen(
+        [sys.executable, "-c", patient, str(bench.state_dir)], stdout=subprocess.PIPE, start_new_session=True
+    )
+    assert bench.process.stdout is not None
+    assert bench.process.stdout.readline() == b"ready\n"
+    bench.process.stdout.close()
+    server = bench.server()
+    bench.start(server, "slow", "/bin/true", check=["/bin/sleep", "60"])
+    record = server.ended("slow")
+    assert record["reason"] == "start_failed"
+    assert "could not read the command within 0.3 s" in record["detail"]
+    bench.start(server, "none", "/bin/true", check=["/no/such/shell"])
+    assert "/no/such/shell does not exist" in server.ended("none")["detail"]
+    bench.start(server, "mute", "/bin/true", check=["/bin/false"])
+    assert server.ended("mute")["detail"] == "/bin/false cannot read the command."
 
 
 def test_output_is_kept_byte_for_byte(bench: Bench) -> None:
