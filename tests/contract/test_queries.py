@@ -19,6 +19,7 @@ from overnight.testing.store_probes import one_of_each
 SHARED = tuple(queries.sqlite())
 ONLY_POSTGRES = tuple(sorted(set(queries.postgres()) - set(SHARED)))
 NUMBERS = frozenset({
+    "draft", "cancelled", "exit_code", "archived_at",
     "after", "before", "change", "code", "created_at", "ended_at", "failures", "fence", "floor", "interruptions",
     "limit", "memory_mib", "mono", "not_before", "now", "number", "observed_at", "pid", "position", "priority",
     "seen_at", "seen_since", "seq", "signal", "started_at", "token", "wall", "failed_since",
@@ -38,6 +39,7 @@ SPECIAL: dict[str, Any] = {
     "event_ids": '["x"]',
 }
 NULLABLE = frozenset({
+    "run_reported", "run_archived_put", "run_joined",
     "attempt_started", "attempt_ended", "attempt_sent", "run_judged", "device_upsert", "device_diagnosis",
     "sweep_insert", "result_insert", "alert_failed", "wild_session_insert",
 })  # fmt: skip

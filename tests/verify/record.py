@@ -14,8 +14,9 @@ import apsw
 from overnight.clock import SystemClock
 from overnight.domain.nouns import Attempt
 from overnight.domain.plan import CampaignPlan, CellPlan, Need, Retry, SweepNeed, SweepPlan
-from overnight.domain.states import ATTEMPT, CAMPAIGN, CAMPAIGN_GATE, DEVICE, RUN, SWEEP, SWEEP_GATE
-from overnight.store import campaigns, runs
+from overnight.domain.states import ATTEMPT, CAMPAIGN, CAMPAIGN_GATE, DEVICE, RUN, SWEEP, SWEEP_GATE, WILD_SESSION
+from overnight.ids import new_id
+from overnight.store import campaigns, runs, sessions, wild
 from overnight.store.base import SYSTEM, Change, Session, Store
 from overnight.store.ledger import event_hash
 from overnight.store.moves import move, move_runs
@@ -72,6 +73,29 @@ class Record:
         alone = [campaigns.SingleRun(f"single-{n}", cell("x"), sweep("alone")) for n in range(number)]
         return self.store.write(PERSON, lambda s: campaigns.submit_single(s, alone, self.rng))
 
+    def ready(self, number: int) -> list[str]:
+        """Runs whose start nobody has asked for."""
+
+        def work(session: Session) -> list[str]:
+            made = [(new_id(self.rng), "ready", campaigns.config_of(cell("x"))) for _ in range(number)]
+            campaigns.insert_runs(session, None, self._shared(session, None), made, state="ready")
+            return [run for run, *_ in made]
+
+        return self.store.write(PERSON, work)
+
+    def _shared(self, session: Session, campaign: str | None) -> str:
+        return campaigns.shared_sweep(session, sweep("alone"), self.rng, campaign)
+
+    def join(self, run: str, campaign: str) -> None:
+        """A run goes to a campaign."""
+
+        def work(session: Session) -> None:
+            into = self._shared(session, campaign)
+            session.record("run.join", run, sweep=into)
+            wild.change_sweep(session, runs.get(session, run), campaign, into)
+
+        self.store.write(PERSON, work)
+
     def claim(self, run: str, *devices: str, part: int = 0, share: int = 1) -> Attempt:
         def work(session: Session) -> Attempt | None:
             number = runs.get(session, run).attempts + 1
@@ -125,6 +149,7 @@ def fill(store: Store) -> dict[str, str]:
     record.note("submitted")
     _teach(record, names)
     _settle(record, first, names)
+    _others(record)
     record.move(DEVICE, DEVICES[1], "quarantine")
     record.move(DEVICE, DEVICES[1], "restore", PERSON)
     record.move(DEVICE, DEVICES[1], "quarantine")
@@ -180,6 +205,23 @@ def _settle(record: Record, campaign: str, names: dict[str, str]) -> None:
     record.move(CAMPAIGN, campaign, "succeed")
 
 
+def _others(record: Record) -> None:
+    """Runs that wait for a word, runs that others carry out, one that joins a campaign; loops of agents."""
+    ready, *elsewhere = record.ready(5)
+    record.move(RUN, ready, "enqueue", PERSON)
+    record.move(RUN, ready, "refuse")
+    for run, end in zip(elsewhere, ("report_success", "report_failure", "report_stop"), strict=False):
+        record.move(RUN, run, "report", PERSON)
+        record.move(RUN, run, end, PERSON)
+    joined, _ = record.submit(CampaignPlan(name="open", sweeps=()))
+    record.join(elsewhere[3], joined)
+    for transitions in (("pause", "resume", "stop"), ("finish",), ("fail",)):
+        chat = transitions[0]
+        loop = record.store.write(PERSON, lambda s, chat=chat: sessions.begin(s, record.rng, chat, {"goal": ""}).id)
+        for transition in transitions:
+            record.move(WILD_SESSION, loop, transition, PERSON)
+
+
 def open_store(path: Path) -> SqliteStore:
     return SqliteStore(str(path), SystemClock())
 
@@ -221,6 +263,8 @@ class Forger:
         before, sweep = self.sql("SELECT state, sweep_id FROM runs WHERE id = ?", run)[0]
         self.sql("UPDATE runs SET state = ? WHERE id = ?", state, run)
         self.sql("UPDATE tallies SET number = number - 1 WHERE sweep_id = ? AND state = ?", sweep, before)
+        self.sql("UPDATE totals SET number = number - 1 WHERE state = ?", before)
+        self.sql("INSERT INTO totals VALUES (?, 1) ON CONFLICT DO UPDATE SET number = number + 1", state)
         self.sql(
             "INSERT INTO tallies VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET number = number + 1",
             sweep,

@@ -442,5 +442,9 @@ def _jump(session: Session, run: str) -> None:
         {"id": run},
     )
     session.connection.execute(
+        "UPDATE totals SET number = number + CASE state WHEN 'queued' THEN 1 ELSE -1 END"
+        " WHERE state IN ('queued', 'waiting')"
+    )
+    session.connection.execute(
         "INSERT INTO tallies SELECT sweep_id, 'queued', 1 FROM runs WHERE id = :id ON CONFLICT DO NOTHING", {"id": run}
     )

@@ -75,7 +75,7 @@ def retry_of(gpuwrap: Mapping[str, Any] | None) -> Retry:
 
 def folder_of(context: Context, workdir: str | None) -> str:
     """The working folder that is meant: the server's own, or one that a relative path starts from there."""
-    return os.path.join(context.folder, workdir or "")
+    return os.path.join(context.folder, workdir) if workdir else context.folder
 
 
 def git_of(context: Context, workdir: str) -> dict[str, Any]:
