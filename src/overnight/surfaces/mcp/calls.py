@@ -35,7 +35,7 @@ LOOKS: Mapping[str, str] = MappingProxyType(
         "delete_skill": "get_skill",
     }
 )
-"""Destructive operation -> the one that shows what it would end."""
+"""Destructive operation -> the one that shows what it would end, where one thing is named."""
 SHOWN = ("kind", "id", "name", "state", "status", "paused", "counts", "progress")
 LIVE = frozenset({"running", "launching", "cancelling", "external"})
 
@@ -97,11 +97,11 @@ def _limited(operation: Operation, fields: dict[str, Any]) -> tuple[dict[str, An
 async def _preview(
     door: Door, confirmations: Confirmations, operation: Operation, fields: Mapping[str, Any]
 ) -> CallToolResult:
-    look = LOOKS.get(operation.name)
+    look, ending = LOOKS.get(operation.name), tools.ENDINGS.get(operation.name)
     found = await door.call(look, {"id": fields["id"]}) if look else {}
     answer = {
         "done": False,
-        "would": operation.summary,
+        "would": ending.says if ending else operation.summary,
         **_numbers(found),
         "of": {name: found[name] for name in SHOWN if name in found},
         "confirm": confirmations.give(door.identity, operation.name, fields),

@@ -6,21 +6,25 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import Any, get_origin
+from typing import Any, NamedTuple, get_origin
 
 from mcp_types import Tool, ToolAnnotations
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from overnight.domain.access import Verb
+from overnight.domain.questions import STOP_RUN
 from overnight.service.requests import Request
 from overnight.service.table import OPERATIONS, Operation
 
 NEVER = frozenset({Verb.TOKENS, Verb.APPROVE})
 """What no agent reaches, whoever its token belongs to: access itself, and what costs money."""
 OWN_WORDS = frozenset(
-    {"whoami", "system_health", "list_skills", "search_skills", "get_skill", "render_skill", "list_skill_files"}
-)
+    {
+        "whoami", "system_health",
+        "list_skills", "search_skills", "get_skill", "render_skill", "list_skill_files", "get_skill_file",
+    }
+)  # fmt: skip
 """Operations whose answers hold no text of jobs. All others are marked as data."""
 KEY = {
     "type": "string",
@@ -37,9 +41,27 @@ TWO_STEPS = (
     "Takes two calls: the first changes nothing, says what would happen and answers a code; the second, with the same "
     "arguments and `confirm`, does it."
 )
-ALSO_DESTROY: Mapping[str, tuple[str, ...]] = MappingProxyType({"edit_sweep": ("canceled", "cancelled"), "update": ()})
-"""Changes that may end runs, though that is not what they are for: a sweep edited to one of these states, a file that
-lacks some."""
+HARMLESS = frozenset({None, "draft", "pending", "running"})
+"""What a sweep may be edited to at once: whatever else stands there, however it is written, may mean cancelled."""
+
+
+class Ending(NamedTuple):
+    """How a change that is there for something else can end runs too."""
+
+    when: Callable[[Any], bool]
+    """Whether a request does."""
+    says: str
+
+
+ENDINGS: Mapping[str, Ending] = MappingProxyType(
+    {
+        "update": Ending(lambda _: True, "Apply the file; runs that it has no more are cancelled if they wait."),
+        "edit_sweep": Ending(lambda it: it.status not in HARMLESS, "Stop everything of the sweep, for good."),
+        "respond_to_alert": Ending(lambda it: it.choice == STOP_RUN, "Stop the run that the alert is about."),
+        "resolve_session_events": Ending(lambda it: it.choice == STOP_RUN, "Stop the runs that the alerts are about."),
+    }
+)
+"""Operations that ask twice only for some requests."""
 
 
 class _Untitled(GenerateJsonSchema):
@@ -57,13 +79,13 @@ def reachable() -> Mapping[str, Operation]:
 
 def may_destroy(operation: Operation) -> bool:
     """Whether some calls of it end or take away what cannot be had back."""
-    return operation.route.destroys or operation.name in ALSO_DESTROY
+    return operation.route.destroys or operation.name in ENDINGS
 
 
 def destroys(operation: Operation, request: Request) -> bool:
     """Whether this call does."""
-    states = ALSO_DESTROY.get(operation.name, ())
-    return may_destroy(operation) and (not states or getattr(request, "status", None) in states)
+    ending = ENDINGS.get(operation.name)
+    return operation.route.destroys if ending is None else ending.when(request)
 
 
 @cache
