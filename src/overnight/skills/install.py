@@ -46,9 +46,8 @@ def install(folders: Sequence[Path], *, force: bool) -> list[Placed]:
     wanted = [(it, folder / name_of(it) / TEXT, text_of(it)) for folder in folders for it in built_in().values()]
     try:
         before = [_read(path) for _, path, _ in wanted]
-        foreign = [
-            path for (_, path, _), text in zip(wanted, before, strict=True) if text is not None and not is_ours(text)
-        ]
+        pairs = zip(wanted, before, strict=True)
+        foreign = [path for (_, path, _), text in pairs if text is not None and not is_ours(text)]
         if foreign and not force:
             raise Conflict(
                 f"{foreign[0]} was not written by Overnight, or was changed since; nothing was written",
