@@ -294,6 +294,15 @@ class TestReports:
             desk.do("report_status", id=run, status="finished", exit_code=0)
         assert desk.do("get_run", id=run)["externally_reported"] is False
 
+    def test_a_retry_takes_a_run_into_our_own_hands(self, desk: ProtocolDesk) -> None:
+        run = desk.make()
+        desk.do("report_status", id=run, status="failed", exit_code=3, error="boom")
+        assert "boom" in desk.ask("explain", id=run)["reason"]
+        desk.ask("retry", id=run)
+        assert desk.do("get_run", id=run)["externally_reported"] is False
+        desk.through(run)
+        assert desk.do("get_run", id=run)["exit_code"] == 0
+
     def test_what_others_carry_out_can_be_stopped(self, desk: ProtocolDesk) -> None:
         run = desk.make()
         desk.do("report_status", id=run, status="running")

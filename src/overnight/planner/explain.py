@@ -225,8 +225,9 @@ def _cancelled(situation: Situation) -> Explanation:
 
 def _failed(situation: Situation) -> Explanation:
     run = situation.run
+    who = f"attempt {run.attempts} ended it" if run.attempts else "it ended before any attempt of ours"
     return Explanation(
         run.reason or "failed",
-        f"attempt {run.attempts} ended it: {run.detail or run.reason}",
+        f"{who}: {run.detail or run.reason}",
         (f"overnight logs {run.id}", *_AROUND.get(run.reason or "", ()), f"overnight retry {run.id}"),
     )

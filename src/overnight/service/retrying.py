@@ -140,6 +140,7 @@ def _try_again(session: Session, ids: Sequence[str], subject: str) -> list[str]:
     moved = move_runs(session, ids, "retry", subject=subject)
     session.many("run_reset", [{"id": run} for run in moved])
     session.many("conditions_retry", [{"run_id": run} for run in moved])
+    session.many("callback_drop", [{"run_id": run} for run in moved])
     consequences.reopen(session, moved)
     for run in moved:
         consequences.unblock_dependants(session, run)

@@ -1233,6 +1233,10 @@ ON CONFLICT (run_id) DO UPDATE SET status = excluded.status, exit_code = exclude
   tmux_pane = coalesce(excluded.tmux_pane, callbacks.tmux_pane),
   wandb_dir = coalesce(excluded.wandb_dir, callbacks.wandb_dir), at = excluded.at;
 
+-- name: callback_drop
+-- What others said of it is over: from now on we carry it out.
+DELETE FROM callbacks WHERE run_id = :run_id;
+
 -- name: run_reported
 UPDATE runs SET reason = :reason, detail = :detail, started_at = coalesce(started_at, :started_at),
   ended_at = :ended_at WHERE id = :id;
