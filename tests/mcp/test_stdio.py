@@ -60,6 +60,25 @@ def test_a_run_is_submitted_and_cancelled_in_two_steps_through_the_server(server
     server.until(run, "cancelled")
 
 
+def test_the_wild_protocol_is_spoken_through_the_server(server: Server) -> None:
+    async def work(client: Client) -> tuple[Any, Any, Any, Any]:
+        await client.list_tools()
+        runs = [
+            await client.call_tool("create_run", {"name": str(it), "command": "true", "chat_session_id": None})
+            for it in range(3)
+        ]
+        first = values_of(await client.call_tool("get_runs", {"limit": 2}))
+        rest = values_of(await client.call_tool("get_runs", {"limit": 2, "cursor": first["next_cursor"]}))
+        wrong = await client.call_tool("get_run", {"id": "000000000000"})
+        return values_of(runs[0]), first["result"], rest["result"], error_of(wrong)
+
+    run, first, rest, wrong = with_client(stdio(server.home), work)
+    assert run["compliance"]["intentional"]
+    assert [it["name"] for it in first] == ["2", "1"]
+    assert rest[0]["id"] == run["id"]
+    assert (wrong["code"], wrong["detail"]) == ("not_found", "Run not found")
+
+
 def test_a_home_that_nobody_serves_answers_by_itself_and_says_so(tmp_path: Path) -> None:
     runs = [{"name": "one", "command": "true", "workdir": "/"}]
 

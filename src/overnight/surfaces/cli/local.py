@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from overnight.service.context import Context
@@ -16,4 +17,8 @@ class LocalCaller:
 
     def call(self, operation: str, /, *, key: str | None = None, **fields: Any) -> dict[str, Any]:
         """See `Caller.call`."""
+        return perform(self._context, operation, fields, key=key)
+
+    def ask(self, operation: str, fields: Mapping[str, Any], key: str | None = None) -> Any:
+        """See `Caller.ask`."""
         return perform(self._context, operation, fields, key=key)

@@ -131,6 +131,9 @@ def _result(answer: Any, *notes: str | None, job_text: bool) -> CallToolResult:
         return _failure({"code": "too_large", "detail": cut})
     text = marked(told(shown), new_token()) if job_text else told(shown)
     values = shown if isinstance(shown, dict) else {"result": shown}
+    cursor = None if cut else getattr(answer, "cursor", None)
+    if cursor is not None:
+        values, notes = {**values, "next_cursor": cursor}, (*notes, f"There is more: cursor={cursor}")
     content: list[ContentBlock] = [TextContent(text=part) for part in (text, cut, *notes) if part]
     return CallToolResult(content=content, structured_content={**({"_notice": NOTICE} if job_text else {}), **values})
 

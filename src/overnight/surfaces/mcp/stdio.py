@@ -57,12 +57,12 @@ class HomeDoor:
 
     async def call(self, operation: str, fields: Mapping[str, Any], key: str | None = None, /) -> Any:
         """See `Door.call`."""
-        return await to_thread.run_sync(partial(self._ask, operation, dict(fields), key))
+        return await to_thread.run_sync(partial(self._ask, operation, fields, key))
 
-    def _ask(self, operation: str, fields: dict[str, Any], key: str | None) -> Any:
+    def _ask(self, operation: str, fields: Mapping[str, Any], key: str | None) -> Any:
         with reach(self._doors, changes=BY_NAME[operation].changes) as reached:
             self._served = reached.served
-            return reached.caller.call(operation, key=key, **fields)
+            return reached.caller.ask(operation, fields, key)
 
 
 def serve(doors: Doors) -> int:
