@@ -165,6 +165,17 @@ class TestStanding:
         with pytest.raises(Conflict):
             desk.do("edit_sweep", id=native, name="mine")
 
+    def test_only_a_grid_tells_people_that_it_is_over(self, desk: ProtocolDesk) -> None:
+        grid, sweep = desk.grid({}, auto_start=True), desk.sweep()
+        for run in (*grid["run_ids"], *(desk.make(sweep_id=sweep, auto_start=True) for _ in range(2))):
+            desk.through(run)
+        assert [it["campaign_id"] for it in desk.ask("alerts")["alerts"]] == [grid["id"]]
+
+    def test_no_file_is_applied_to_a_sweep(self, desk: ProtocolDesk) -> None:
+        text = "campaign: x\nworkdir: /\nsweeps:\n  s:\n    command: 'true'\n"
+        with pytest.raises(Conflict, match="file"):
+            desk.ask("update", id=desk.sweep(), file=text, directory="/tmp")
+
     def test_pages_of_sweeps(self, desk: ProtocolDesk) -> None:
         made = [desk.sweep() for _ in range(3)]
         page = desk.do("get_sweeps", limit=2)

@@ -121,8 +121,8 @@ def _mark_suspicious(
 
 
 def _seconds_of_others(session: Session, attempt: Attempt, sweep: Sweep) -> list[float]:
-    """How long runs like it took. Runs submitted alone share a sweep, but need not be alike."""
-    if sweep.campaign_id is None:
+    """How long runs like it took. Runs that were submitted one by one share a sweep, but need not be alike."""
+    if sweep.campaign_id is None or sweep.settings.capacity:
         return []
     return [row[0] for row in session.rows("seconds_of_others", sweep_id=sweep.id, run_id=attempt.run_id, limit=SAMPLE)]
 

@@ -14,7 +14,7 @@ from overnight.domain.reasons import Reason
 from overnight.domain.states import CAMPAIGN, FINAL_RUN, SWEEP
 from overnight.planner.judge import back_off
 from overnight.planner.waves import Standing, campaign_end, standing
-from overnight.store import campaigns, marks
+from overnight.store import campaigns, marks, wild
 from overnight.store.base import Session
 from overnight.store.moves import move, move_runs
 
@@ -212,7 +212,9 @@ def end_campaign(session: Session, campaign_id: str) -> None:
 
 
 def _tell_end(session: Session, campaign_id: str, counts: Mapping[str, int]) -> None:
-    campaign = campaigns.get(session, campaign_id)
+    campaign, kept = campaigns.get(session, campaign_id), wild.sweep_of(session, campaign_id)
+    if kept and kept.settings["is_wild"]:
+        return  # its agent adds runs one by one: it ends many times
     detail = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
     subject, title = f"{campaign_id}:{session.now:.3f}", f"{campaign.name}: {campaign.state}"
     marks.alert(session, AlertKind.SETTLED, subject, campaign_id=campaign_id, title=title, detail=detail)

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from overnight.domain.errors import Conflict
 from overnight.domain.nouns import Attribution, Campaign
 from overnight.domain.plan import CampaignPlan, CellPlan, SweepPlan
 from overnight.domain.reasons import Reason
@@ -21,7 +22,7 @@ from overnight.service.requests import Update
 from overnight.service.steer import cancel_idle, in_one_write
 from overnight.service.submit import attribution_of
 from overnight.service.views import View
-from overnight.store import campaigns, references, updates
+from overnight.store import campaigns, references, updates, wild
 from overnight.store.base import Session
 from overnight.store.campaigns import Submission
 from overnight.store.moves import move_runs
@@ -63,6 +64,8 @@ def apply(
     session: Session, campaign_id: str, prepared: Prepared, submission: Submission, report: Report, rng: random.Random
 ) -> View:
     """Carry the changes out, in the transaction of the session; returns what `update` answers."""
+    if wild.sweep_of(session, campaign_id):
+        raise Conflict(f"{campaign_id} was not made from a file", next_step="Submit the file as a campaign of its own.")
     edit = _edit_of(session, campaigns.get(session, campaign_id), prepared.plan)
     changes = changes_of(edit.known, _said(prepared.plan))
     _refuse(report, edit, changes, prepared.path)
