@@ -47,3 +47,8 @@ def test_what_the_home_holds_is_no_code(tmp_path: Path) -> None:
     assert identify(str(tmp_path), [tmp_path / "home"]) == before
     (tmp_path / "homework.py").write_text("print(2)")
     assert identify(str(tmp_path), [tmp_path / "home"]) != before
+
+
+def test_a_folder_of_files_that_end_never_or_may_not_be_looked_at_has_an_identity() -> None:
+    """/proc has both: links that even root may not follow, and files that are read for ever."""
+    assert identify("/proc/self", ())["kind"] == "content"

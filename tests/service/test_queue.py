@@ -10,9 +10,10 @@ import pytest
 from overnight.domain.errors import Conflict
 from overnight.domain.plan import CampaignPlan, CellPlan, Need, Smaller, SweepNeed, SweepPlan
 from overnight.domain.reasons import Reason
+from overnight.domain.states import RUN
 from overnight.service import consequences
 from overnight.service.queue_time import PhaseTimes, eta_of
-from overnight.service.queue_words import phase_status
+from overnight.service.queue_words import phase_status, word_of
 from overnight.store.base import SYSTEM
 from tests.service.desk import Desk
 
@@ -230,3 +231,7 @@ def test_only_campaigns_have_a_queue(desk: Desk) -> None:
     campaign = desk.submit(one(cell("a")))
     with pytest.raises(Conflict, match="is a run, not a campaign"):
         desk.ask("queue", id=desk.runs(campaign)["a"].id)
+
+
+def test_every_state_of_a_run_has_a_word_of_the_queue() -> None:
+    assert {word_of(state, None) for state in RUN.states} <= set(WORDS)

@@ -102,7 +102,9 @@ def _of_content(folder: Path, untouchable: tuple[str, ...]) -> dict[str, Any]:
             found = path.stat()
             files, size = files + 1, size + found.st_size
             whole = files <= HASHED_FILES and size <= HASHED_BYTES
-            content = hashlib.sha256(path.read_bytes()).hexdigest() if whole else f"{found.st_size} {found.st_mtime_ns}"
+            # What has no length is not read: files of /proc have none, and some of them never end.
+            data = path.read_bytes() if whole and found.st_size else b""
+            content = hashlib.sha256(data).hexdigest() if whole else f"{found.st_size} {found.st_mtime_ns}"
         except OSError as error:
             content = type(error).__name__
         digest.update(f"{path.relative_to(folder)}\0{content}\n".encode(errors="surrogateescape"))
@@ -119,7 +121,7 @@ def _walk(folder: Path, untouchable: tuple[str, ...]) -> list[Path]:
             continue
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
         paths = [Path(root, name) for name in sorted(names)]
-        found += [it for it in paths if it.is_file() and not _belongs(it, untouchable)]
+        found += [it for it in paths if os.path.isfile(it) and not _belongs(it, untouchable)]
         if len(found) > 10 * HASHED_FILES:
             break
     return found

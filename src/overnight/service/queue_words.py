@@ -10,10 +10,12 @@ WORDS = ("pending", "blocked", "running", "failed_oom", "completed", "stuck", "c
 """Every state that a job of the queue can be in."""
 
 _BY_STATE = {
+    "ready": "pending",
     "waiting": "pending",
     "queued": "pending",
     "delayed": "pending",
     "running": "running",
+    "external": "running",
     "cancelling": "running",
     "succeeded": "completed",
     "failed": "stuck",
