@@ -55,6 +55,7 @@ def test_a_run_is_submitted_and_cancelled_in_two_steps_through_the_server(server
         return run, values_of(first), second
 
     run, first, second = with_client(stdio(server.home), work)
+    assert server.ask("GET", f"/v1/things/{run}").json["origin"] == "mcp"
     assert first["done"] is False
     assert not second.is_error
     server.until(run, "cancelled")
@@ -84,6 +85,8 @@ def test_a_home_that_nobody_serves_answers_by_itself_and_says_so(tmp_path: Path)
 
     async def work(client: Client) -> tuple[Any, Any]:
         made = await client.call_tool("submit_runs", {"runs": runs})
+        run = values_of(made)["ids"][0]
+        assert values_of(await client.call_tool("show", {"id": run}))["origin"] == "mcp"
         return made, await client.call_tool("list_runs", {})
 
     made, listed = with_client(stdio(tmp_path / "home"), work)

@@ -13,7 +13,7 @@ from weakref import WeakSet
 from overnight.clock import pause
 from overnight.domain import errors
 from overnight.ids import new_token
-from overnight.surfaces.client_wire import BY_NAME, Reply, answer_of, error_of, request_of
+from overnight.surfaces.client_wire import BY_NAME, SURFACE, Reply, answer_of, error_of, request_of
 
 CONNECT_SECONDS = 5.0
 """How long a server may take to accept a connection."""
@@ -47,11 +47,15 @@ class Client:
     Every change carries an idempotency key, its own or the caller's, so that it can be repeated when an answer is lost.
     """
 
-    def __init__(self, url: str, token: str) -> None:
-        """`url` is http://HOST:PORT; Refused when it is not. Nothing is asked yet."""
+    def __init__(self, url: str, token: str, surface: str | None = None) -> None:
+        """`url` is http://HOST:PORT; Refused when it is not. Nothing is asked yet.
+
+        `surface`: for whom it asks, `cli` or `mcp`; kept with what is created.
+        """
         self._url = url.rstrip("/")
         self._address = _address(url)
         self._token = token
+        self._surface = {SURFACE: surface} if surface else {}
         self._local = threading.local()
         self._open: WeakSet[http.client.HTTPConnection] = WeakSet()
         self._lock = threading.Lock()
@@ -66,7 +70,7 @@ class Client:
         if route is None:
             raise errors.NotFound(f"there is no operation {operation!r}", next_step="See /docs for what there is.")
         target, body = request_of(route, fields)
-        headers = {"X-Auth-Token": self._token, "Accept": "application/json"}
+        headers = {"X-Auth-Token": self._token, "Accept": "application/json", **self._surface}
         if body is not None:
             headers["Content-Type"] = "application/json"
         if route.changes:

@@ -42,6 +42,9 @@ KINDS: dict[str, type[errors.OvernightError]] = {
 }
 """Codes of errors -> the errors that they were."""
 
+SURFACE = "X-Overnight-Surface"
+"""Header that says for which surface a client asks."""
+
 T = TypeVar("T")
 
 

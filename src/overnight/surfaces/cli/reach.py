@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from overnight.config import Configuration, load
@@ -28,23 +28,23 @@ def configured() -> Configuration:
     return load(os.environ)
 
 
-def server_of(doors: Doors, configuration: Configuration) -> Caller | None:
+def server_of(doors: Doors, configuration: Configuration, surface: str = "cli") -> Caller | None:
     """The server to talk to over HTTP; None when there is none.
 
     A server that the environment names is one, whether it answers or not: Unreachable comes with the first call.
     """
     if configuration.url:
-        return _client(configuration.url, configuration.token or _kept_token(configuration))
+        return _client(configuration.url, configuration.token or _kept_token(configuration), surface)
     holder = doors.holder(configuration)
     if holder and holder[1]:
-        return _client(holder[1], configuration.token or doors.token(configuration))
+        return _client(holder[1], configuration.token or doors.token(configuration), surface)
     return None
 
 
-def _client(url: str, token: str) -> Caller:
+def _client(url: str, token: str, surface: str) -> Caller:
     from overnight.surfaces.client import Client
 
-    return Client(url, token)
+    return Client(url, token, surface)
 
 
 def _kept_token(configuration: Configuration) -> str:
@@ -56,13 +56,13 @@ def _kept_token(configuration: Configuration) -> str:
 
 
 @contextmanager
-def reach(doors: Doors, *, changes: bool = False) -> Iterator[Reached]:
+def reach(doors: Doors, *, changes: bool = False, surface: str = "cli") -> Iterator[Reached]:
     """Whoever answers for this environment: a server, or without one the record, opened in this process.
 
     With `changes` the record is opened under the home's lock, so that no two write it; Conflict names who has it.
     """
     configuration = configured()
-    server = server_of(doors, configuration)
+    server = server_of(doors, configuration, surface)
     if server is not None:
         yield Reached(server, served=True)
         return
@@ -70,6 +70,6 @@ def reach(doors: Doors, *, changes: bool = False) -> Iterator[Reached]:
     try:
         from overnight.surfaces.cli.local import LocalCaller
 
-        yield Reached(LocalCaller(visited.context), served=False)
+        yield Reached(LocalCaller(replace(visited.context, origin=surface)), served=False)
     finally:
         visited.close()

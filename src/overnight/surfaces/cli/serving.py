@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from overnight.config import Configuration
@@ -46,7 +46,7 @@ def serving(doors: Doors, configuration: Configuration, port: int | None) -> Ite
     plane = doors.start(configuration, trouble.note)
     try:
         with _open_port(plane, port, trouble):
-            yield LocalCaller(plane.context), trouble
+            yield LocalCaller(replace(plane.context, origin="cli")), trouble
     finally:
         if not trouble.told:
             plane.close()

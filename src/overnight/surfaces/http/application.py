@@ -92,7 +92,7 @@ class Application:
             return None
         if match is None:
             raise self._routes.refusal(path)
-        origin = match.operation.route.dialect
+        origin = asking.surface(head) or match.operation.route.dialect
         ask = Ask(match, self._asked_by(principal, origin, request_id), scope, head, receive, send)
         return await match.endpoint.serve(self, ask)
 

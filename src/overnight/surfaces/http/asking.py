@@ -14,6 +14,7 @@ from overnight.service.context import Context
 from overnight.service.dispatch import parse, parse_json
 from overnight.service.requests import Request
 from overnight.service.routes import Route
+from overnight.surfaces.client_wire import SURFACE
 from overnight.surfaces.http.problems import Fault
 from overnight.surfaces.http.routes import Match
 from overnight.surfaces.http.wire import LARGEST_BODY, MIDDLE_BODY, SMALL_BODY, Head, Receive, Scope, Send, read_body
@@ -22,6 +23,8 @@ MOST_PARAMETERS = 50
 """Query parameters of one request; no operation has nearly as many."""
 LONGEST_KEY = 255
 """Characters of an idempotency key."""
+SURFACES = frozenset({"cli", "mcp"})
+"""What a client may say that it asks for."""
 WITH_BODY = frozenset({"POST", "PUT"})
 """Methods whose requests have a body."""
 FILES = frozenset({"plan", "convert", "submit", "update", "submit_runs"})
@@ -149,6 +152,12 @@ def request_id(value: str | None, new: str) -> str:
     """The caller's id of this request if it is a plain one, else `new`."""
     plain = value is not None and 0 < len(value) <= 128 and value.isascii() and value.replace("-", "").isalnum()
     return value if plain and value is not None else new
+
+
+def surface(head: Head) -> str | None:
+    """The surface for which our own client asks; None when it does not say, or says another word."""
+    told = head.text(SURFACE.lower().encode())
+    return told if told in SURFACES else None
 
 
 def without_wait(request: Request) -> tuple[Request, float]:

@@ -60,7 +60,7 @@ class HomeDoor:
         return await to_thread.run_sync(partial(self._ask, operation, fields, key))
 
     def _ask(self, operation: str, fields: Mapping[str, Any], key: str | None) -> Any:
-        with reach(self._doors, changes=BY_NAME[operation].changes) as reached:
+        with reach(self._doors, changes=BY_NAME[operation].changes, surface="mcp") as reached:
             self._served = reached.served
             return reached.caller.ask(operation, fields, key)
 
