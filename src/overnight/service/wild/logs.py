@@ -79,7 +79,7 @@ def sidecar_page(context: Context, request: LogPage) -> Page:
 
     def read(session: Session) -> tuple[Run, str]:
         run = require_run(session, request.id)
-        found = session.rows("events_about", low=run.id, high=f"{run.id}/", limit=MOST_LINES)
+        found = session.rows("events_about", low=run.id, high=f"{run.id}g", limit=MOST_LINES)
         return run, _creation(run) + "".join(_line(rows.event(row)) for row in found)
 
     run, text = context.store.read(read)
