@@ -26,13 +26,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Action(NamedTuple):
+    """Something that may be asked next."""
+
+    operation: str
+    method: str
+    path: str
 
 
 class OvernightError(Exception):
     """Base of everything that Overnight raises on purpose."""
 
     code = "error"
+    actions: Sequence[Action] = ()
+    """What may be asked next, as far as that is known."""
 
     def __init__(self, message: str, *, place: str | None = None, next_step: str | None = None) -> None:
         super().__init__(message)

@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from overnight.domain.errors import InvalidRequest, NotFound, StoreUnavailable
+from overnight.domain.errors import InvalidRequest, NotFound, PreflightFailed, Refused, StoreUnavailable
 from overnight.service.authority import admitted
 from overnight.service.context import Context
+from overnight.service.next_actions import actions_after
 from overnight.service.once import OnceStore
 from overnight.service.requests import Request
 from overnight.service.table import BY_NAME, Operation
@@ -81,6 +82,10 @@ def answer(context: Context, operation: Operation, request: Request, *, key: str
     """As `carry_out`, telling first answers from repeated ones."""
     try:
         return _answer(context, operation, request, key)
+    except (Refused, PreflightFailed) as error:
+        if operation.route.dialect == "native":
+            error.actions = actions_after(context, operation.route, request, error)
+        raise
     except StoreUnavailable:
         if context.store.broken:
             context.wake()  # a loop that has nothing to write would not notice: it ends the process (R17)

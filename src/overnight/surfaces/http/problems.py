@@ -108,6 +108,8 @@ def of_error(error: OvernightError) -> tuple[int, bytes]:
     """(status, body) of an operation's error."""
     status, code = _status(error)
     rest: dict[str, Any] = {"place": error.place, "next": error.next_step}
+    if error.actions:
+        rest["actions"] = [action._asdict() for action in error.actions]
     if isinstance(error, InvalidFile | PreflightFailed):
         rest["problems"] = [
             {"place": problem.place, "line": problem.line, "message": problem.message} for problem in error.problems
