@@ -1259,7 +1259,8 @@ UPDATE campaigns SET started_at = coalesce(started_at, :now) WHERE id = :id;
 -- name: campaign_said
 UPDATE campaigns SET name = :name, settings = :settings WHERE id = :id;
 
--- What happened to a run and its attempts. The plus keeps the walk along events_subject: along seq it would be endless.
+-- What happened to a run and its attempts, whose ids are the run's with a number behind it. The plus keeps the walk
+-- along events_subject: along seq it would be endless.
 -- name: events_about
 SELECT seq, wall, boot_id, actor, request_id, kind, subject, token, payload, hash
 FROM events WHERE subject >= :low AND subject < :high ORDER BY +seq LIMIT :limit;
