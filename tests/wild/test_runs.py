@@ -317,7 +317,7 @@ class TestEdits:
         assert (edited["name"], edited["command"], edited["workdir"]) == ("new", "other", "/w")
         with pytest.raises(BadRequest):
             desk.do("edit_run", id=run, command=" ")
-        desk.do("start_run", id=run)
+        desk.do("queue_run", id=run)
         desk.do("edit_run", id=run, command="CUDA_VISIBLE_DEVICES=3 x")
         assert settings(desk, run).need.devices == (3,)
         desk.running(run)
@@ -382,7 +382,7 @@ class TestEdits:
         assert [it["id"] for it in desk.do("get_runs", archived=True)] == [run]
         assert desk.do("unarchive_run", id=run)["run"]["is_archived"] is False
         assert len(desk.events("run.archive", "run.unarchive")) == 2
-        desk.do("start_run", id=run)
+        desk.do("queue_run", id=run)
         desk.running(run)
         with pytest.raises(Conflict):
             desk.do("archive_run", id=run)
@@ -487,7 +487,7 @@ def test_a_blocked_run_is_stopped_with_the_reason(desk: ProtocolDesk) -> None:
 
 def test_every_change_says_who_and_in_which_conversation(desk: ProtocolDesk) -> None:
     run = desk.make(chat_session_id="c")
-    desk.do("start_run", id=run)
+    desk.do("queue_run", id=run)
     desk.do("stop_run", id=run)
     kinds = ("run.create", "run.enqueue", "run.cancel")
     found = desk.events(*kinds)

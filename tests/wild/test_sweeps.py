@@ -171,10 +171,11 @@ class TestStanding:
             desk.through(run)
         assert [it["campaign_id"] for it in desk.ask("alerts")["alerts"]] == [grid["id"]]
 
-    def test_no_file_is_applied_to_a_sweep(self, desk: ProtocolDesk) -> None:
-        text = "campaign: x\nworkdir: /\nsweeps:\n  s:\n    command: 'true'\n"
+    def test_no_file_is_applied_to_a_sweep(self, desk: ProtocolDesk, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        text = "campaign: x\nworkdir: empty\nsweeps:\n  s:\n    command: 'true'\n"
         with pytest.raises(Conflict, match="file"):
-            desk.ask("update", id=desk.sweep(), file=text, directory="/tmp")
+            desk.ask("update", id=desk.sweep(), file=text, directory=str(tmp_path))
 
     def test_pages_of_sweeps(self, desk: ProtocolDesk) -> None:
         made = [desk.sweep() for _ in range(3)]
@@ -260,7 +261,7 @@ class TestStarts:
         sweep = desk.grid({"a": [1, 2, 3, 4]})
         over, running, queued, _ = sweep["run_ids"]
         for run in (over, running, queued):
-            desk.do("start_run", id=run)
+            desk.do("queue_run", id=run)
         desk.through(over)
         desk.running(running)
         told = desk.do("cancel_sweep", id=sweep["id"])
