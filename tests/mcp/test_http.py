@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -170,3 +172,43 @@ def test_a_server_starts_without_the_sdk() -> None:
         "sys.exit(any(name in sys.modules for name in ('mcp', 'mcp_types', 'starlette', 'httpx2')))"
     )
     assert subprocess.run([sys.executable, "-c", probe], check=False, timeout=60).returncode == 0
+
+
+def test_others_are_answered_while_the_sdk_is_loaded(tmp_path: Path) -> None:
+    """Its first request comes with many others beside it; none of them fails or waits for it to end."""
+    with serving(tmp_path / "home") as fresh, ThreadPoolExecutor(8) as pool:
+        first = pool.submit(fresh.ask, "POST", "/mcp", request("tools/list"), headers={"Accept": ACCEPT})
+        before = 0
+        while not first.done():
+            assert fresh.ask("GET", "/health").status == 200
+            before += not first.done()
+        assert first.result().status == 200
+        assert before > 0
+        many = [
+            pool.submit(fresh.ask, "POST", "/mcp", request("tools/list"), headers={"Accept": ACCEPT}) for _ in range(8)
+        ]
+        assert {it.result().status for it in many} == {200}
+
+
+def test_what_a_token_does_not_reach_is_not_there_for_its_agent(server: Server) -> None:
+    run = server.run("true")
+    made = server.ask("POST", "/v1/tokens", {"name": "narrow", "role": "agent", "campaigns": []})
+    assert made.status == 201, made.body
+
+    async def work(client: Client) -> list[Any]:
+        asked = [("show", {"id": run}), ("log", {"id": run}), ("cancel", {"id": run}), ("get_run", {"id": run})]
+        with pytest.raises(MCPError):
+            await client.read_resource(f"overnight://runs/{run}")
+        assert (await client.list_resources()).resources == []
+        return [await client.call_tool(name, arguments) for name, arguments in asked]
+
+    found = with_client(http(server, token=made.json["secret"]), work)
+    assert [error_of(it)["code"] for it in found] == ["not_found"] * 4
+
+
+def test_a_token_that_was_revoked_reaches_nothing_at_once(server: Server) -> None:
+    made = server.ask("POST", "/v1/tokens", {"name": "short", "role": "agent"}).json
+    headers = {"Accept": ACCEPT, "X-Auth-Token": made["secret"]}
+    assert server.ask("POST", "/mcp", request("tools/list"), headers=headers).status == 200
+    assert server.ask("POST", f"/v1/tokens/{made['id']}/revoke", {}).status == 200
+    assert server.ask("POST", "/mcp", request("tools/list"), headers=headers).status == 401
