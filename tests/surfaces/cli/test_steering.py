@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+from overnight.app import visit
+from overnight.config import load
+from overnight.service.dispatch import perform
 from tests.surfaces.cli.harness import Home, wait_until
 
 SHORT, LONG = "s42_N64_n50000", "s42_N64_n500000"
@@ -85,6 +88,18 @@ def test_a_sweep_is_paused_resumed_and_cancelled_by_its_name(home: Home) -> None
     assert home.run("resume", f"study/{SHORT}").code == 0
     assert home.run("cancel", f"study/{SHORT}").code == 0
     assert status(home) == {SHORT: "canceled", LONG: "pending"}
+
+
+def test_ready_runs_are_queued_by_hand(home: Home) -> None:
+    visited = visit(load({"OVERNIGHT_HOME": str(home.path)}), changes=True)
+    grid = {"name": "grid", "base_command": "true", "parameters": {"a": [1, 2]}, "workdir": str(home.folder)}
+    perform(visited.context, "create_sweep", grid)
+    visited.close()
+    assert home.run("explain", "grid", "--json").json["reasons"][0]["code"] == "ready"
+    assert "2 runs queued" in home.run("start", "grid").out
+    assert home.run("start", "grid", "--json").json["started"] == 0
+    assert "none of its runs is ready" in home.run("start", "grid").out
+    assert home.run("start", "no-such").code == 2
 
 
 def test_the_queue_is_one_line_and_a_small_table(home: Home) -> None:
