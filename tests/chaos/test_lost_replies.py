@@ -73,6 +73,7 @@ def recorded(client: Client) -> Effects:
             return found
 
 
+@pytest.mark.timeout(120 + CHANGES / 20)
 def test_every_change_whose_answer_was_lost_has_exactly_one_effect(server: Server) -> None:
     proxy = LosingProxy(server.port, SHARE, random.Random(20261124))
     client = Client(f"http://127.0.0.1:{server.port}", server.token)

@@ -33,9 +33,9 @@ time.sleep(1000)
 """
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with serving(tmp_path / "home") as server:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("home")) as server:
         yield server
 
 
@@ -48,7 +48,7 @@ def started(client: Client, folder: Path, script: str) -> str:
 
 def first_alert(client: Client, run: str) -> Any:
     def look() -> Any:
-        found = client.get_alerts()
+        found = [it for it in client.get_alerts() if it["run_id"] == run]
         if not found:
             assert client.get_run(run)["status"] in ("queued", "launching", "running"), client.run_logs(run)["content"]
         return found[0] if found else None
@@ -68,7 +68,16 @@ def test_a_job_that_asks_is_released_by_the_answer(server: Server, tmp_path: Pat
         assert client.verify_log()["ok"]
 
 
-def test_an_answer_reaches_the_job_although_the_server_died_before_it_was_written(
+def test_stop_run_ends_a_job_whose_loss_is_no_number(server: Server, tmp_path: Path) -> None:
+    with Client(server.url, server.token) as client:
+        run = started(client, tmp_path, DIVERGING)
+        asked = first_alert(client, run)
+        assert asked["choices"] == ["Ignore", "Stop run"]
+        client.respond_to_alert(asked["id"], choice="Stop run")
+        poll(lambda: client.get_run(run)["status"] == "stopped")
+
+
+def test_an_answer_reaches_the_job_although_the_server_died_right_after_taking_it(
     server: Server, tmp_path: Path
 ) -> None:
     with Client(server.url, server.token) as client:
@@ -79,12 +88,3 @@ def test_an_answer_reaches_the_job_although_the_server_died_before_it_was_writte
     with serving(server.home) as again, Client(again.url, again.token) as client:
         poll(lambda: client.get_run(run)["status"] == "finished")
         assert client.run_logs(run)["content"] == "answered Yes\n"
-
-
-def test_stop_run_ends_a_job_whose_loss_is_no_number(server: Server, tmp_path: Path) -> None:
-    with Client(server.url, server.token) as client:
-        run = started(client, tmp_path, DIVERGING)
-        asked = first_alert(client, run)
-        assert asked["choices"] == ["Ignore", "Stop run"]
-        client.respond_to_alert(asked["id"], choice="Stop run")
-        poll(lambda: client.get_run(run)["status"] == "stopped")
