@@ -81,9 +81,10 @@ def test_on_a_full_disk_submits_get_507_looking_goes_on_and_it_recovers(home: Pa
         refused = poll(lambda: (reply := server.ask("POST", "/v1/runs", big)).status != 201 and reply)
         assert (refused.status, refused.json["code"]) == (507, "store_full")
         assert server.ask("GET", "/v1/status").status == 200
-        assert server.ask("GET", "/health").status == 200
+        assert server.ask("GET", "/health").status == 503
         server.process.send_signal(signal.SIGUSR2)
         assert poll(lambda: server.ask("POST", "/v1/runs", big).status == 201, 10)
+        assert poll(lambda: server.ask("GET", "/health").status == 200, 10)
         assert server.client.call("verify_log")["ok"]
 
 

@@ -66,7 +66,7 @@ async def _events_within(application: Application, ask: Ask, request: Request, w
 
 async def _looked(application: Application, ask: Ask, request: Request) -> dispatch.Answered:
     look = lambda: dispatch.answer(ask.context, ask.match.operation, request)  # noqa: E731
-    return await application.pools.run(ask.route.name, look)
+    return await application.pools.look(ask.route.name, look)
 
 
 async def while_usable(application: Application, ask: Ask) -> Answer:
@@ -102,7 +102,7 @@ async def _grace(application: Application, run_id: str) -> float | None:
         run = runs.get(session, run_id)
         return None if run.state in FINAL_RUN else campaigns.get_sweep(session, run.sweep_id).settings.grace
 
-    return await application.pools.run("stop_run", lambda: application.context.store.read(look))
+    return await application.pools.look("stop_run", lambda: application.context.store.read(look))
 
 
 SPECIAL: Mapping[str, Serve] = {"events": long_poll, "stop_run": until_stopped, "system_health": while_usable}

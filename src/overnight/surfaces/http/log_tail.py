@@ -95,7 +95,7 @@ async def _pages(
 
 
 async def _look(application: Application, ask: Ask, tail: Tail, request: Request) -> Page:
-    found: Any = await application.pools.run(
+    found: Any = await application.pools.look(
         tail.operation.name, lambda: carry_out(ask.context, tail.operation, request)
     )
     return cast("Page", found)

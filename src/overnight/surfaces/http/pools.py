@@ -35,9 +35,15 @@ class Pools:
 
     async def run(self, operation: str, job: Callable[[], T]) -> T:
         """What a job of an operation gives, carried out on a thread; Fault when too many wait already."""
-        workers = self._slow if operation in SLOW else self._quick
-        limit(workers.busy, MOST_ASKED)
-        return await workers.run(job)
+        limit(self._of(operation).busy, MOST_ASKED)
+        return await self.look(operation, job)
+
+    async def look(self, operation: str, job: Callable[[], T]) -> T:
+        """As `run`, for a request that waits: it was let in before, and all of them are woken at once."""
+        return await self._of(operation).run(job)
+
+    def _of(self, operation: str) -> Workers:
+        return self._slow if operation in SLOW else self._quick
 
     @property
     def working(self) -> int:

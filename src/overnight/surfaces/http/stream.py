@@ -54,7 +54,7 @@ async def stream_events(application: Application, ask: Ask) -> None:
 
 
 async def _look(application: Application, ask: Ask, request: EventRange) -> View:
-    return await application.pools.run(EVENTS.name, lambda: dispatch.carry_out(ask.context, EVENTS, request))
+    return await application.pools.look(EVENTS.name, lambda: dispatch.carry_out(ask.context, EVENTS, request))
 
 
 def _first(ask: Ask) -> Any:
