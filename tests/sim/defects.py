@@ -14,7 +14,7 @@ from overnight.domain.nouns import Attempt
 from overnight.planner import fit, judge, place
 from overnight.service import consequences, lanes, once, steer
 from overnight.service.chosen import Chosen
-from overnight.store import moves, projection, runs
+from overnight.store import cluster, moves, projection, runs
 from overnight.store.base import Session
 from overnight.targets.base import Absent, Alive, Dead, News, Refused, Unknown
 from overnight.testing import host
@@ -396,6 +396,25 @@ def _(patch: Patch) -> None:
 @defect("the budget is ignored")
 def _(patch: Patch) -> None:
     without(patch, "budget_attempts")
+
+
+# Room
+
+
+@defect("what the cluster has room for is ignored")
+def _(patch: Patch) -> None:
+    without(patch, "capacity")
+
+
+@defect("runs that are being launched take no room")
+def _(patch: Patch) -> None:
+    true = cluster.capacity
+
+    def capacity(session: Session) -> Any:
+        found = true(session)
+        return replace(found, live=found.live - int(session.value("attempts_launching")))
+
+    patch.setattr(cluster, "capacity", capacity)
 
 
 # The record

@@ -93,6 +93,10 @@ SOMETIMES = (
     "blocked_for_missing_files",
     "barrier_passed",
     "held_and_released",
+    "ready_run_started",
+    "reported_by_others",
+    "capacity_full",
+    "refused_pin",
 )
 """Situations that enough simulations must reach, or they prove little."""
 

@@ -182,7 +182,7 @@ class FakeHost:
             machine.order(process, "stop", entry.order[1])
 
     def _visible(self, launch: Launch) -> tuple[str, ...]:
-        positions = [int(word) for word in (launch.env["CUDA_VISIBLE_DEVICES"] or "").split(",") if word]
+        positions = [int(word) for word in (launch.env.get("CUDA_VISIBLE_DEVICES") or "").split(",") if word]
         return tuple(self.machine.gpus[position].uuid for position in positions)
 
     def observe(self, handle: Handle) -> Seen:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from overnight.domain.cluster import Cluster, ClusterType, gpu_slots
 from overnight.domain.nouns import Event
 from overnight.domain.reasons import Reason
 from overnight.domain.states import LIVE_ATTEMPT, LIVE_RUN
@@ -27,6 +28,7 @@ SITUATIONS = {
     "run.requeue": "interrupted_and_queued_again",
     "run.recall": "recalled",
     "run.update": "pending_run_changed",
+    "run.refuse": "refused_pin",
     "device.restore": "device_restored",
 }
 """Events that say by themselves that something rare was reached."""
@@ -36,6 +38,11 @@ END = 2**62
 
 class Broken(AssertionError):
     """An invariant does not hold."""
+
+
+def _cluster_of(event: Event) -> Cluster:
+    after = event.payload["after"]
+    return Cluster(ClusterType(after["type"]), gpu_count=after["gpu_count"])
 
 
 @dataclass(slots=True)
@@ -92,6 +99,8 @@ class Inspector:
     """Attempt -> runs that its run needed when it was claimed, but for skipped ones: what is edited or tried again
     later does not count for it."""
     waits: Waits = field(default_factory=Waits)
+    _cluster: Cluster = field(default_factory=Cluster)
+    """What the machines are taken for."""
     _session: Session | None = None
     _known: int = 0
     """Events up to this one were looked at on an earlier copy of the record."""
@@ -103,6 +112,7 @@ class Inspector:
         self.audit = Audit()
         self.audit.projection = WatchedProjection(self.audit._rules, self)
         self._claims.clear()
+        self._cluster = Cluster()
         self.waits = Waits()
 
     @property
@@ -156,6 +166,8 @@ class Inspector:
             self._parallel[event.subject] = self._bound(event.subject, event.payload["campaign"])
         elif event.kind == "run.claim":
             self._claimed(event)
+        elif event.kind == "cluster.update":
+            self._cluster = _cluster_of(event)
         self._wait(event)
         if event.seq > self._known:
             if self.chance.trace is not None:
@@ -175,7 +187,7 @@ class Inspector:
         """How many runs of a sweep may live at once; what takes no device always has a bound."""
         settings = campaigns.get_sweep(self._reading(), sweep_id).settings
         bounded = settings.parallel or (self._limits[campaign].parallel if campaign else None)
-        deviceless = not settings.need.gpus and not settings.need.slots
+        deviceless = not settings.need.gpus and not settings.need.slots and not settings.capacity
         return 1 if deviceless and bounded is None else settings.parallel
 
     def _reading(self) -> Session:
@@ -205,6 +217,7 @@ class Inspector:
                 self._blind.add(event.payload["attempt"])
                 self.chance.meet("gpu_shared")
             self._allowed(sweep, event)
+            self._has_room(sweep, event)
             if projection.sweeps[sweep].gate == "paused":
                 raise Broken(f"{event.subject} was started although its sweep is paused")
         self._within(f"sweep {sweep}", [sweep], self._parallel[sweep])
@@ -218,6 +231,23 @@ class Inspector:
             raise Broken(f"campaign {campaign} made {self._claims[campaign]} attempts of {limits.attempts}")
         sweeps = [it for it, owner in self._campaign_of.items() if owner == campaign]
         self._within(f"campaign {campaign}", sweeps, limits.parallel)
+
+    def _has_room(self, sweep_id: str, event: Event) -> None:
+        """Who brings no bound of its own starts only while fewer are live than the cluster has room for, on a GPU of
+        its own or those that it chose, where the machine gives them."""
+        settings = campaigns.get_sweep(self._reading(), sweep_id).settings
+        if not settings.capacity:
+            return
+        live = sum(tally[state] for tally in self.projection.tallies.values() for state in LIVE_RUN)
+        most = gpu_slots(self._cluster)
+        if live > most:
+            raise Broken(f"{event.subject} was started as number {live}, the cluster has room for {most}")
+        if live == most:
+            self.chance.meet("capacity_full")
+        pin, given = settings.need.devices, event.payload["devices"]
+        wanted = 1 if pin is None else len(pin)
+        if self._cluster.type is ClusterType.LOCAL_GPU and len(given) != wanted:
+            raise Broken(f"{event.subject} got {given}, {wanted} GPUs are its due")
 
     def _allowed(self, sweep_id: str, event: Event) -> None:
         """A run gets GPUs of those indices only that it allows."""

@@ -32,6 +32,8 @@ def heal(it: Simulation) -> None:
         host.machine.heal()
         it.server.targets[name].partitioned_until = 0.0
     it.actors.resume_everything(it.server.context)
+    if it.clients:
+        it.clients.finish(it.server.context)
     if it.rng.random() < 0.5:
         it.actors.cancel_what_runs(it.server.context)
 

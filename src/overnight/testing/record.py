@@ -12,9 +12,9 @@ from overnight.store.base import SYSTEM, Session, Store
 from overnight.testing.clock import FakeClock
 
 TABLES = (
-    "alerts", "holds", "marks", "peaks", "families", "conditions", "outputs", "answers", "results", "leases",
-    "devices", "attempts", "totals", "cluster", "tallies", "run_needs", "runs", "sweep_needs", "sweeps", "campaigns",
-    "events",
+    "callbacks", "alerts", "holds", "marks", "peaks", "families", "conditions", "outputs", "answers", "results",
+    "leases", "devices", "attempts", "totals", "cluster", "tallies", "run_needs", "runs", "sweep_needs", "sweeps",
+    "campaigns", "events",
 )  # fmt: skip
 """In an order in which their rows may be deleted."""
 

@@ -21,6 +21,7 @@ from overnight.testing import peace
 from overnight.testing.actors import Actors
 from overnight.testing.chance import Chance, rates_for
 from overnight.testing.chancy_store import ChancyStore, Crash
+from overnight.testing.clients import Clients
 from overnight.testing.clock import TICK, FakeClock
 from overnight.testing.host import FakeHost
 from overnight.testing.inspector import Broken, Inspector
@@ -28,6 +29,8 @@ from overnight.testing.machine import Gpu, Machine
 from overnight.testing.record import Record
 from overnight.testing.target import FakeTarget
 
+CLIENTS = 0.25
+"""Share of the schedules in which clients of the Wild V2 protocol act too."""
 YEARS = 2 * 365 * 86_400.0
 """How far the wall clock jumps at most, in seconds."""
 
@@ -74,6 +77,8 @@ class Simulation:
     hosts: dict[str, FakeHost] = field(init=False)
     inspector: Inspector = field(init=False)
     actors: Actors = field(init=False)
+    clients: Clients | None = field(init=False)
+    """Only some schedules have them."""
     server: Server = field(init=False)
     turns: int = 0
     _backed_up: set[str] = field(default_factory=set)
@@ -90,6 +95,8 @@ class Simulation:
         self.hosts = {name: self._host(name) for name in names}
         self.inspector = Inspector(self.record.store, self.chance, self.hosts)
         self.actors = Actors(self.rng, self.inspector, largest=40 if self.rng.random() < 0.02 else 6)
+        own = random.Random(f"clients {self.seed}")
+        self.clients = Clients(own, self.inspector) if own.random() < CLIENTS else None
         for host in self.hosts.values():
             host.started = self.inspector.started
             host.stopping = self.inspector.stopping
@@ -239,7 +246,10 @@ class Simulation:
     def _act(self) -> None:
         before, self._interfering = self._interfering, True
         try:
-            self.actors.act(self.server.context)
+            if self.clients and self.clients.rng.random() < 0.4:
+                self.clients.act(self.server.context)
+            else:
+                self.actors.act(self.server.context)
         except StoreUnavailable:
             self.chance.say("an actor was told that the store is unavailable")
         finally:
