@@ -139,9 +139,10 @@ def _result(answer: Any, *notes: str | None, job_text: bool) -> CallToolResult:
 
 
 def failure(error: OvernightError) -> CallToolResult:
-    """An error with its code, what is wrong and what to do."""
+    """An error with its code, what is wrong, what to do, and the tools that may help."""
     told_of: dict[str, Any] = {"code": error.code, "detail": error.message, "place": error.place}
     told_of |= {"next": error.next_step, "details": list(getattr(error, "details", ()))[:20]}
+    told_of["tools"] = [it.operation for it in error.actions if it.operation in tools.reachable()]
     told_of["problems"] = [
         {"place": it.place, "line": it.line, "message": it.message} for it in getattr(error, "problems", ())[:20]
     ]
