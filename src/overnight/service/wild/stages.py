@@ -99,8 +99,7 @@ def _last(session: Session) -> int:
 
 
 def stop_run(context: Context, request: OneRun) -> Message:
-    """Cancel a run, or have it stopped; who waits for its end looks at `views.is_terminal`. Asking again while it is
-    being stopped has no effect."""
+    """Cancel a run, or have it stopped; the surface waits for its end. Asking again meanwhile has no effect."""
 
     def change(session: Session) -> Message:
         run = scope.require_run(session, request.id)

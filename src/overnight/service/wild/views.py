@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
@@ -14,8 +12,9 @@ from typing_extensions import TypedDict
 from overnight.domain.nouns import Run, Sweep
 from overnight.planner import wild as words
 from overnight.planner.explain import explain
-from overnight.planner.wild import ACTIVE, TERMINAL, Ended, RunStatus, run_status
+from overnight.planner.wild import RunStatus, run_status
 from overnight.service.look import situation_of
+from overnight.service.wild.attempts import Made, ended, ending, host_of, times
 from overnight.store import campaigns, wild
 from overnight.store.base import Session
 from overnight.store.wild import Callback
@@ -100,32 +99,13 @@ class RunView(_Times):
     externally_reported: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A row of `attempts_of_runs`."""
-
-    run_id: str
-    number: int
-    state: str
-    reason: str | None
-    detail: str | None
-    target: str
-    folder: str
-    devices: str
-    claimed_at: float
-    started_at: float | None
-    ended_at: float | None
-    code: int | None
-    signal: int | None
-
-
 class Book:
     """What a page of runs is shown with, read at once."""
 
     def __init__(self, session: Session, runs: Sequence[Run]) -> None:
         ids = [run.id for run in runs]
         self._session = session
-        self._made = {run: [_Made(*row) for row in found] for run, found in wild.attempts_of(session, ids).items()}
+        self._made = {run: [Made(*row) for row in found] for run, found in wild.attempts_of(session, ids).items()}
         self._callbacks = wild.callbacks_of(session, ids)
         self._gpus = {row[0]: row[3] for row in session.rows("devices_all") if row[2] == "gpu"} if self._made else {}
         self._sweeps: dict[str, Sweep] = {}
@@ -142,7 +122,7 @@ class Book:
         """A run, whole but for `queue_reason`."""
         newest, said, status = self._newest(run), self._said(run), self.status(run)
         kept: Mapping[str, Any] = run.config.get("wild") or {}
-        code, error = _ending(run, status, newest, said)
+        code, error = ending(run, status, newest, said)
         shown: RunView = {
             "id": run.id,
             "name": run.name,
@@ -171,14 +151,14 @@ class Book:
             "queue_reason": None,
             "externally_reported": said is not None and not run.attempts,
         }
-        for name, at in _times(run, status, newest).items():
+        for name, at in times(run, status, newest).items():
             if at is not None:
                 shown[name] = at  # type: ignore[literal-required]
         if "sweep_params" in kept:
             shown["sweep_params"] = kept["sweep_params"]
         return shown
 
-    def _newest(self, run: Run) -> _Made | None:
+    def _newest(self, run: Run) -> Made | None:
         made = self._made.get(run.id)
         return made[-1] if made else None
 
@@ -190,25 +170,21 @@ class Book:
             self._sweeps[run.sweep_id] = campaigns.get_sweep(self._session, run.sweep_id)
         return self._sweeps[run.sweep_id]
 
-    def _positions(self, made: _Made) -> list[int]:
+    def _positions(self, made: Made) -> list[int]:
         return [self._gpus[device] for device in json.loads(made.devices) if device in self._gpus]
 
-    def _attempt(self, made: _Made) -> AttemptView:
-        ended = made.ended_at is not None
+    def _attempt(self, made: Made) -> AttemptView:
+        over = made.ended_at is not None
         return {
             "number": made.number,
             "host": host_of(made.target),
             "gpu_ids": self._positions(made),
             "start": made.started_at,
             "end": made.ended_at,
-            "exit_code": words.exit_code(_ended(made)) if ended else None,
+            "exit_code": words.exit_code(ended(made)) if over else None,
             "signal": words.signal_name(made.signal) if made.signal is not None else None,
             "class": made.reason,
         }
-
-
-def _ended(made: _Made) -> Ended:
-    return Ended(made.reason, made.detail, made.code, made.signal)
 
 
 def _compliance(run: Run) -> Compliance:
@@ -219,58 +195,14 @@ def _compliance(run: Run) -> Compliance:
     }
 
 
-def _times(run: Run, status: RunStatus, newest: _Made | None) -> dict[str, float | None]:
-    over = run.ended_at if status in TERMINAL else None
-    started = newest.started_at if newest else run.started_at
-    return {
-        "queued_at": run.queued_at,
-        "launched_at": newest.claimed_at if newest else None,
-        "started_at": started,
-        "stopped_at": over if status == "stopped" else None,
-        "ended_at": over,
-        "archived_at": run.archived_at,
-    }
-
-
-def _ending(run: Run, status: RunStatus, newest: _Made | None, said: Callback | None) -> tuple[int | None, str | None]:
-    """(exit code, error) of a run that is over; nothing before, not even between two attempts."""
-    if status not in TERMINAL:
-        return None, None
-    if run.state == "blocked":
-        return None, f"it cannot start: {run.detail or run.reason}"
-    if said is not None and not run.attempts:
-        return said.exit_code, said.error or _failure(Ended(None, None, said.exit_code), status)
-    ended = _ended(newest) if newest else Ended(run.reason, run.detail)
-    return words.exit_code(ended), _failure(ended, status)
-
-
-def _failure(ended: Ended, status: RunStatus) -> str | None:
-    return words.error_of(ended) if status == "failed" else None
-
-
 def command_text(command: str | Sequence[str]) -> str:
     """A command as text for a shell."""
     return command if isinstance(command, str) else shlex.join(command)
 
 
-def host_of(target: str) -> str:
-    """The name of a machine; the target `here` is this one."""
-    return os.uname().nodename if target == "here" else target
-
-
 def status_of(session: Session, run: Run) -> RunStatus:
     """The protocol's word for one run."""
     return Book(session, [run]).status(run)
-
-
-def is_terminal(session: Session, run: Run) -> bool:
-    """Whether nothing of a run goes on."""
-    return status_of(session, run) in TERMINAL
-
-
-def is_active(session: Session, run: Run) -> bool:
-    """Whether a process of a run may be alive."""
-    return status_of(session, run) in ACTIVE
 
 
 def one(session: Session, run: Run, *, reason: bool = False) -> RunView:
