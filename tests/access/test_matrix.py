@@ -255,7 +255,7 @@ def _outcome(asker: Asker, name: str, fields: dict[str, Any]) -> str:
     try:
         answer = asker.ask(name, **fields)
     except OvernightError as error:
-        return f"{type(error).__name__}: {error.message} / {error.next_step}"
+        return f"{type(error).__name__}: {error.message} / {error.next_step} / {error.actions}"
     return json.dumps(answer)
 
 

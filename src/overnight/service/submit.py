@@ -12,6 +12,7 @@ from overnight.domain.plan import NOTHING, CellPlan, Need, Retry, SweepPlan
 from overnight.service import views
 from overnight.service.code import identify
 from overnight.service.context import Context
+from overnight.service.limits import refuse_many
 from overnight.service.preflight import Report
 from overnight.service.prepare import Prepared, looked_at, read_file, warnings_of
 from overnight.service.requests import CampaignFile, SingleRunRequest, SingleRuns, Submission
@@ -80,6 +81,7 @@ def submit(context: Context, request: Submission) -> View:
     Raises PreflightFailed, and stores nothing, when something is missing that all runs of a sweep need.
     """
     prepared = read_file(context, request)
+    refuse_many(context, prepared.plan.cells)
     known = context.store.read(lambda session: scope.under_way(session, prepared.digest))
     report = Report() if known is not None else looked_at(context, prepared)
     code = identify(prepared.plan.sweeps[0].workdir, context.configuration.untouchable)
@@ -108,6 +110,7 @@ def _stored(
 
 def submit_runs(context: Context, request: SingleRuns) -> View:
     """Store runs outside any campaign."""
+    refuse_many(context, len(request.runs))
     singles = [single_of(run) for run in request.runs]
     by = attribution_of(context, request)
 

@@ -15,6 +15,7 @@ from overnight.planner.update import Changes, Known, Said, changes_of
 from overnight.service import consequences
 from overnight.service.code import identify
 from overnight.service.context import Context
+from overnight.service.limits import refuse_many
 from overnight.service.preflight import Report
 from overnight.service.prepare import Prepared, looked_at, read_file, warnings_of
 from overnight.service.recall import recall_after
@@ -52,6 +53,7 @@ def update(context: Context, request: Update) -> View:
     Raises PreflightFailed, and changes nothing, when something is missing that added or changed runs need.
     """
     prepared = read_file(context, request)
+    refuse_many(context, prepared.plan.cells)
     campaign_id = context.store.read(lambda session: references.campaign_of(session, request.id))
     report = looked_at(context, prepared, campaign_id)
     code = identify(prepared.plan.sweeps[0].workdir, context.configuration.untouchable)

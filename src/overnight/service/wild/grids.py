@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from overnight.domain.access import Role
 from overnight.domain.errors import LimitExceeded
 from overnight.domain.nouns import Attribution, Campaign
 from overnight.service.context import Context
+from overnight.service.limits import refuse_many
 from overnight.service.wild import create, expand
 from overnight.service.wild.create import Home, New, Recipe
 from overnight.store.base import Session
@@ -44,8 +44,7 @@ def _config(base: str, values: Mapping[str, Any], git: Mapping[str, Any]) -> dic
 
 def refuse_size(context: Context, said: Mapping[str, Any]) -> None:
     """LimitExceeded for more runs than a token may make at once, or more text than a server should hold."""
-    number, most = min(expand.combinations(said["parameters"]), said["max_runs"]), context.configuration.limits.cells
-    if number > most and context.principal.role is not Role.ADMIN:
-        raise LimitExceeded(f"{number} runs at once; {most} are allowed", next_step="Make the grid smaller.")
+    number = min(expand.combinations(said["parameters"]), said["max_runs"])
+    refuse_many(context, number, "Make the grid smaller.")
     if number * len(said["base_command"]) > LARGEST_BYTES:
         raise LimitExceeded("the commands of this grid are too long together", next_step="Make the grid smaller.")
