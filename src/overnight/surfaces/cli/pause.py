@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def command(doors: Doors, id: str, as_json: bool) -> int:
-    """Start nothing new of a campaign or sweep.
+    """Start nothing new of a campaign, a sweep, or the conversation of an agent's loop (wild-…).
 
     What runs goes on.
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def command(doors: Doors, id: str, as_json: bool) -> int:
     """Allow starts again.
 
-    Ends a pause of a campaign or sweep.
+    Ends a pause of a campaign, a sweep, or an agent's loop (wild-…).
     """
     from overnight.surfaces.cli.steer import steer
 
