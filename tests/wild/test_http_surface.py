@@ -53,6 +53,15 @@ def test_public_health_holds_whole_numbers_alone(server: Server) -> None:
     assert all(type(it) is int for it in found.values())
 
 
+def test_the_protocol_itself_is_read_without_a_token(server: Server) -> None:
+    """W2, W3."""
+    found = server.ask("GET", "/prompt-skills/wild_v2_execution_ops_protocol", headers={"X-Auth-Token": None})
+    assert (found.status, found.json["id"]) == (200, "wild_v2_execution_ops_protocol")
+    assert found.json["template"]
+    missing = server.ask("GET", "/prompt-skills/nope", headers={"X-Auth-Token": None})
+    assert (missing.status, missing.json) == (404, {"detail": "Prompt skill 'nope' not found"})
+
+
 @pytest.mark.parametrize(("method", "path"), PROTECTED)
 def test_everything_else_answers_401_in_the_words_of_the_protocol(server: Server, method: str, path: str) -> None:
     """W6."""
@@ -197,10 +206,10 @@ def test_following_the_cursor_shows_each_run_once_while_others_are_added(server:
 
 
 def test_a_stop_is_answered_when_the_run_is_gone(server: Server) -> None:
-    trap = "trap 'sleep 0.5; exit 0' TERM; echo armed; while :; do sleep 0.05; done"
+    trap = "trap 'sleep 0.5; exit 0' TERM; echo pid $$; while :; do sleep 0.05; done"
     run = create(server, command=trap, auto_start=True)
-    poll(lambda: "armed" in server.ask("GET", f"/runs/{run}/logs").json["content"])
-    pid = server.ask("GET", f"/v1/things/{run}").json["attempts_made"][-1]["pid"]
+    said = poll(lambda: server.ask("GET", f"/runs/{run}/logs").json["content"])
+    pid = said.split()[-1]
     assert os.path.exists(f"/proc/{pid}")
     assert server.ask("POST", f"/runs/{run}/stop").status == 200
     assert server.ask("GET", f"/runs/{run}").json["status"] == "stopped"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -52,6 +53,7 @@ def request(match: Match, query: bytes, body: bytes) -> tuple[Request, list[str]
     return _validated(operation.request, mine | asked | path, places), _warnings(unknown)
 
 
+@cache
 def _fields(model: type[Request]) -> dict[str, bool]:
     """Names that a request has from outside, and whether it needs them."""
     return {field.alias or name: field.is_required() for name, field in model.model_fields.items()}
