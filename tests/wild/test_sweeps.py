@@ -94,7 +94,7 @@ class TestCreation:
         assert commands(desk, desk.grid({})["id"]) == ["x"]
         with pytest.raises(InvalidRequest, match="lr"):
             desk.grid({"lr": []})
-        for missing in (None, [], {"": [1]}):
+        for missing in (None, [], {"": [1]}, {"a": [{"b": float("nan")}]}, {"a": 10**5000}, {"a": ["\0"]}):
             with pytest.raises(InvalidRequest):
                 desk.grid(missing)
         for wrong in ({"max_runs": 0}, {"name": " "}, {"base_command": ""}):

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from overnight.service.wild.requests import OneRun, ShortText, Text, WildRequest
 from overnight.service.wild.run_requests import Cursor, Word
 
 MOST_RUNS = 100_000
 """Runs that a grid may make, whoever asks."""
+LARGEST_BITS = 1024
+"""Of a whole number: what a float reaches, and what can still be written in decimal."""
+
+
+def _numbers(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    """No number, however deep, is one that JSON does not have or nobody can write."""
+    rest: list[Any] = [value]
+    while rest:
+        it = rest.pop()
+        if isinstance(it, float) and not math.isfinite(it):
+            raise ValueError("has a number that is not finite")
+        if isinstance(it, int) and it.bit_length() > LARGEST_BITS:
+            raise ValueError("has a number that is too large")
+        if isinstance(it, dict | list):
+            rest += it.values() if isinstance(it, dict) else it
+    return value
+
+
+Object = Annotated[dict[str, Any], AfterValidator(_numbers)]
 Parameters = Annotated[
-    dict[str, Any], Field(max_length=1_000, description="Name -> list of values, or one value; their product is run.")
+    Object, Field(max_length=1_000, description="Name -> list of values, or one value; their product is run.")
 ]
 MaxRuns = Annotated[int, Field(ge=1, le=MOST_RUNS, description="More combinations than this are cut.")]
 
@@ -45,7 +65,7 @@ class NewSweep(WildRequest):
     auto_start: bool = False
     goal: Text | None = None
     status: Word | None = Field(default=None, description="draft (no runs yet), pending, running (its runs queued).")
-    ui_config: dict[str, Any] | None = None
+    ui_config: Object | None = None
     chat_session_id: ShortText | None = Field(default=None, description="The conversation; null = none, on purpose.")
 
     _checked = field_validator("parameters")(_axes)
@@ -76,7 +96,7 @@ class SweepEdit(OneRun):
     max_runs: MaxRuns | None = None
     goal: Text | None = None
     status: Word | None = Field(default=None, description="draft, pending, running, or canceled.")
-    ui_config: dict[str, Any] | None = None
+    ui_config: Object | None = None
 
     _checked = field_validator("parameters")(_axes)
 
