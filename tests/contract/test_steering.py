@@ -1,4 +1,4 @@
-"""Edits, retries and the queue's view on PostgreSQL, which is stricter with types and conflicts than SQLite."""
+"""Edits, retries, the queue's view and the Wild V2 protocol on PostgreSQL, which is stricter than SQLite."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from overnight.domain.plan import CampaignPlan, CellPlan, SweepNeed, SweepPlan
 from overnight.domain.reasons import Reason
 from overnight.testing.editor import apply_plan
 from tests.service.desk import Desk
+from tests.wild.protocol import ProtocolDesk
 
 
 def cells(*names: str, command: str = "true") -> tuple[CellPlan, ...]:
@@ -46,5 +47,31 @@ def test_a_campaign_is_edited_retried_and_looked_at(tmp_path: Path, new_database
         ("d", "pending"),
     ]
     assert found["phases"][1]["depends_on"] == ["first"]
+    desk.check()
+    desk.store.close()
+
+
+@pytest.mark.real("postgresql")
+def test_runs_and_sweeps_of_the_wild_protocol_live_there_too(tmp_path: Path, new_database: Callable[[], str]) -> None:
+    from overnight.store.postgres import PostgresStore
+
+    desk = ProtocolDesk(tmp_path, PostgresStore(new_database(), SystemClock()))
+    grid = desk.grid({"a": [1, 2, 3]}, auto_start=True, chat_session_id="c")
+    first, second, third = grid["run_ids"]
+    desk.through(first, "fail", Reason.NONZERO_EXIT)
+    desk.launched(second)
+    desk.do("edit_run", id=third, command="other", workdir="/elsewhere")
+    moved = desk.make(chat_session_id="c")
+    desk.do("report_status", id=moved, status="running")
+    desk.do("add_run_to_sweep", id=moved, sweep_id=grid["id"])
+    told = desk.do("get_sweep", id=grid["id"])
+    counts = {name: number for name, number in told["progress"].items() if number}
+    assert counts == {"total": 4, "failed": 1, "launching": 1, "queued": 1, "running": 1}
+    desk.do("report_status", id=moved, status="finished", exit_code=0)
+    desk.do("archive_run", id=moved)
+    assert [run["id"] for run in desk.do("get_runs", chat_session_id="c", status="launching")] == [second]
+    assert desk.do("rerun_run", id=first)["parent_run_id"] == first
+    desk.do("edit_sweep", id=grid["id"], name="new", ui_config={"b": 1})
+    assert desk.do("cancel_sweep", id=grid["id"])["stopped"] == 3
     desk.check()
     desk.store.close()
