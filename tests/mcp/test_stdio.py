@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,3 +105,20 @@ def test_a_server_that_does_not_answer_is_an_error_that_says_so(tmp_path: Path) 
     found = error_of(with_client(away, work))
     assert found["code"] == "unreachable"
     assert "overnight up" in found["next"]
+
+
+def test_ctrl_c_ends_it_though_its_input_is_open(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "overnight", "mcp"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "OVERNIGHT_HOME": str(tmp_path / "home")},
+    )
+    with process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}).encode() + b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == -signal.SIGINT

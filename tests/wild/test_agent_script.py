@@ -61,7 +61,7 @@ def test_an_agent_runs_a_grid_of_twelve_by_the_text_of_the_protocol(server: Serv
         check=False,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=110,
     )
     assert done.returncode == 0, done.stderr + done.stdout
     assert "preflight passed" in done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -74,5 +75,7 @@ def serve(doors: Doors) -> int:
         async with stdio_server() as (read, write):
             await server.run(read, write, server.create_initialization_options())
 
+    # The thread that reads standard input cannot be called off: by itself Ctrl-C would wait for the input to end.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     anyio.run(main)
     return 0
