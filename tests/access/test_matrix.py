@@ -128,6 +128,8 @@ SECOND: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("retry", "ids", "run", {"id": "{run}"}),
     ("show", "id", "campaign", {}),
     ("cancel", "id", "campaign", {}),
+    ("pause", "id", "session", {}),
+    ("resume", "id", "session", {}),
     ("events", "subject", "run", {}),
     ("list_runs", "sweep", "sweep", {}),
     ("pause", "id", "sweep", {}),

@@ -144,11 +144,30 @@ def test_a_token_has_only_so_many_streams_open(server: Server) -> None:
     poll(lambda: asked(server, nosy, "GET", "/v1/events?after=0&wait=5").status == 200)
 
 
+def test_streams_of_a_token_end_with_it(server: Server) -> None:
+    gone = token(server, "gone")
+    with ExitStack() as stack:
+        connection = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+        connection.sendall(_head(server, gone))
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        server.ask("POST", "/v1/tokens/gone/revoke")
+        received = b""
+        while part := connection.recv(4096):
+            received += part
+            if b"event: problem" in received:
+                break
+    assert b"counts no more" in received
+
+
 def _stream(server: Server, secret: str, stack: ExitStack) -> bytes:
     connection = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
-    head = f"GET /v1/events/stream HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nX-Auth-Token: {secret}\r\n\r\n"
-    connection.sendall(head.encode())
+    connection.sendall(_head(server, secret))
     return connection.recv(4096)
+
+
+def _head(server: Server, secret: str) -> bytes:
+    head = f"GET /v1/events/stream HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nX-Auth-Token: {secret}\r\n\r\n"
+    return head.encode()
 
 
 def test_one_request_creates_only_so_many_runs(server: Server) -> None:

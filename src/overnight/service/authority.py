@@ -31,6 +31,8 @@ def admitted(context: Context, route: Route) -> Context:
 
 def _objection(context: Context, route: Route) -> str | None:
     who = context.principal
+    if not context.keyring.stands(who, context.store.clock.wall()):
+        return f"the token of {who.actor!r} counts no more"
     if not who.may(route.verb):
         return f"{route.name} needs the verb {route.verb!r}, which {who.actor!r} ({who.role}) does not have"
     if route.whole and who.scope is not None:

@@ -29,18 +29,27 @@ class Keyring:
     def __init__(self, first: str | None = None, attempt_key: bytes | None = None) -> None:
         """`first` is the home's first token; `attempt_key` signs those of attempts (None: there are none)."""
         self._holders: dict[str, Principal] = {digest_of(first.encode()): ADMIN} if first else {}
+        self._tokens: frozenset[str | None] = frozenset()
         self._attempt_key = attempt_key
         self._lock = threading.Lock()
 
     def add(self, holders: Mapping[str, Principal]) -> None:
         """Let these count from now on: SHA-256 of the secret -> who asks by it."""
         with self._lock:
-            self._holders = {**self._holders, **holders}
+            self._keep({**self._holders, **holders})
 
     def drop(self, token: str) -> None:
         """Let the token of this id count no more."""
         with self._lock:
-            self._holders = {digest: it for digest, it in self._holders.items() if it.token != token}
+            self._keep({digest: it for digest, it in self._holders.items() if it.token != token})
+
+    def _keep(self, holders: dict[str, Principal]) -> None:
+        self._holders, self._tokens = holders, frozenset(it.token for it in holders.values())
+
+    def stands(self, who: Principal, now: float) -> bool:
+        """Whether the token by which somebody was let in still counts: streams outlive the request that opened them."""
+        ended = who.expires_at is not None and who.expires_at <= now
+        return who.token is None or (who.token in self._tokens and not ended)
 
     def find(self, secret: bytes, now: float) -> Principal | None:
         """Who asks by a secret; None when it is no token of this home, or has expired. `now`: wall seconds."""

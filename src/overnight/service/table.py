@@ -90,7 +90,6 @@ _WORK: dict[str, tuple[type[ask.Request], Callable[[Context, Any], Any], Any]] =
     "report": (ask.ReportRequest, findings.report, documents.ReportView),
     "compare": (ask.Pair, findings.compare_runs, documents.ComparisonView),
     "cancel": (ask.One, steer.cancel, changes.Cancelled),
-    "start": (ask.One, steer.start, changes.Started),
     "retry": (ask.Retry, retrying.retry, changes.Retried),
     "start": (ask.One, steer.start, changes.Begun),
     "pause": (ask.One, steer.pause, changes.Gated),

@@ -120,14 +120,6 @@ class Retried(TypedDict):
     retried: int
 
 
-class Started(TypedDict):
-    """How many ready runs were queued."""
-
-    id: str
-    kind: Noun
-    started: int
-
-
 class Begun(TypedDict):
     """How many ready runs were queued."""
 
