@@ -232,6 +232,9 @@ def test_a_run_that_waits_says_for_what() -> None:
     assert code == "foreign_use"
     assert "pid 7" in sentence
     assert said(room, GPU, held={GPU.id: "x.1"})[0] == "busy"
+    other = replace(GPU, id="here/G1", name="second", busy="in use by pid 7, not ours", strangers=True)
+    taken = "every GPU that suits is taken by other runs or used by others (second: in use by pid 7, not ours)"
+    assert said(room, GPU, other, held={GPU.id: "x.1"}) == ("busy", taken)
     assert said(room)[0] == "never_fits"
     assert said(Capacity(Cluster(), 1, 0))[0] == "start_due"
 

@@ -144,7 +144,8 @@ def _without_devices(situation: Situation) -> Explanation:
     if foreign and len(well) - len(foreign) < number:
         sentence = f"{foreign[0].name} is used by others: {_use(foreign[0], need)}"
         return Explanation("foreign_use", sentence, ("overnight doctor",))
-    return _busy(situation, "GPU" if kind == "gpu" else "CPU slot")
+    others = f" or used by others ({foreign[0].name}: {_use(foreign[0], need)})" if foreign else ""
+    return _busy(situation, "GPU" if kind == "gpu" else "CPU slot", others)
 
 
 def _never(situation: Situation, suitable: int) -> Explanation:
@@ -164,10 +165,10 @@ def _use(device: Device, need: Need) -> str:
     return f"{device.used_mib} MiB of its memory, free means less than {below} MiB"
 
 
-def _busy(situation: Situation, noun: str) -> Explanation:
+def _busy(situation: Situation, noun: str, others: str) -> Explanation:
     number = situation.ahead
     ahead = f"; {number} queued run{'s' if number != 1 else ''} ahead" if number else ""
-    taken = f"every {noun} that suits is taken by other runs"
+    taken = f"every {noun} that suits is taken by other runs{others}"
     if situation.sweep.settings.need.share > 1:
         taken += ", and none of them is known to have memory for one more"
     return Explanation("busy", taken + ahead, ("overnight status",))
