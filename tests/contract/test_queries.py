@@ -25,6 +25,7 @@ NUMBERS = frozenset({
     "seen_at", "seen_since", "seq", "signal", "started_at", "token", "wall", "failed_since",
     "used_mib", "strangers", "rung", "skip", "met", "next_at", "part", "mib", "since", "most", "attributed",
     "queued_at", "runs", "budget", "expires_at", "until", "place", "archived", "parameters", "scoped", "iteration",
+    "alone",
 })  # fmt: skip
 SPECIAL: dict[str, Any] = {
     "kind": "slot",

@@ -42,6 +42,7 @@ def test_what_was_said_of_a_conversation_is_kept(
 ) -> None:
     (run,) = singles(desk, "one", **fields)
     campaign = desk.ask("submit", **file(tmp_path), **fields)["campaign"]["id"]
+    assert [it["name"] for it in desk.ask("list_runs", alone=True, chat=shown[0])["runs"]] == ["one"]
     assert said(desk, run) == said(desk, campaign) == said(desk, "study/a/a") == shown
     assert desk.ask("show", id=run)["actor"] == "ada"
     assert desk.ask("show", id=run)["origin"] == "native"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,7 @@ from tests.surfaces.cli.harness import Home
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A home with a campaign of two runs that have been cancelled, submitted for a conversation."""
-    home = Home(tmp_path_factory.mktemp("labels") / Path("home"))
+    home = Home(tmp_path_factory.mktemp("labels"))
     sweeps = {"s": {"grid": {"lr": [2, 10]}, "name": "r-${lr}", "command": "true"}}
     file = home.campaign(json.dumps({"campaign": "study", "workdir": ".", "sweeps": sweeps}))
     assert home.run("submit", file, "--chat", "night-1").code == 0

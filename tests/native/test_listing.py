@@ -115,6 +115,7 @@ def test_runs_of_a_conversation_and_of_an_actor(desk: Desk) -> None:
     singles(desk, "other")
     assert names(desk, chat="chat-1") == ["ours", "mine"]
     assert names(desk, chat="chat-1", sort="name") == ["mine", "ours"]
+    assert names(desk, chat="chat-1", alone=True, state=["queued"]) == ["ours", "mine"]
     assert names(desk, actor="ada") == ["other", "ours", "mine"]
     assert names(desk, actor="eve") == []
 

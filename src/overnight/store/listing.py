@@ -43,6 +43,7 @@ class Wanted:
         return {
             "states": json.dumps(self.states) if self.states else None,
             "archived": int(self.archived),
+            "alone": int(self.alone),
             **{name: getattr(self, name) for name in ("chat", "parent", "actor", "label", "value", "metric")},
         }
 

@@ -892,6 +892,7 @@ coalesce((SELECT l.value FROM labels l WHERE l.thing = r.id AND l.name = :label)
 -- part: chosen_runs
 -- Every argument may be NULL: then nothing is left out for its sake.
 (CAST(:archived AS BIGINT) = 1 OR r.archived_at IS NULL)
+  AND (CAST(:alone AS BIGINT) = 0 OR r.campaign_id IS NULL)
   AND (CAST(:states AS TEXT) IS NULL OR r.state IN (SELECT value FROM json_each(:states)))
   AND (CAST(:chat AS TEXT) IS NULL OR r.chat = :chat)
   AND (CAST(:parent AS TEXT) IS NULL OR r.parent_id = :parent)
