@@ -170,7 +170,7 @@ def _(patch: Patch) -> None:
 
 @defect("cancelling a run that runs changes its state and stops nothing")
 def _(patch: Patch) -> None:
-    patch.setattr(steer, "_order_stop", lambda session, run: moves.move(session, steer.RUN, run, "order_stop"))
+    patch.setattr(steer, "order_stop", lambda session, run, **_: moves.move(session, steer.RUN, run, "order_stop"))
 
 
 @defect("a stop order that was lost is not sent again")
@@ -200,16 +200,16 @@ def _(patch: Patch) -> None:
 
 @defect("devices come back when a stop is ordered")
 def _(patch: Patch) -> None:
-    true = steer._order_stop
+    true = steer.order_stop
 
-    def order_stop(session: Session, run: str) -> bool:
+    def order_stop(session: Session, run: str, **said: Any) -> bool:
         found = session.value("attempt_live_of_run", run_id=run)
         attempt = runs.get_attempt(session, found) if found else None
         if attempt is not None:
             runs.release_leases(session, attempt)
-        return true(session, run)
+        return true(session, run, **said)
 
-    patch.setattr(steer, "_order_stop", order_stop)
+    patch.setattr(steer, "order_stop", order_stop)
 
 
 @defect("a GPU comes back without a look at its memory")

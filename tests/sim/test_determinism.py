@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from overnight.testing.record import TABLES, Record
 from tests.sim.campaign import simulate
 
 SEEDS = range(70_000, 70_040)
@@ -36,3 +38,11 @@ def test_the_same_seed_writes_the_same_log_three_times_and_under_two_hash_seeds(
     assert simulate(reversed(SEEDS)).hashes == first, "an earlier simulation leaves nothing behind"
     assert hashes_under("1") == first
     assert hashes_under("271828") == first
+
+
+def test_a_simulation_begins_with_nothing_of_the_one_before(tmp_path: Path) -> None:
+    record = Record(tmp_path)
+    named = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    tables = {row[0] for row in record.store.read(lambda session: session.connection.execute(named))}
+    record.close()
+    assert tables - {"meta", "fence"} == set(TABLES)

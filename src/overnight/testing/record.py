@@ -12,9 +12,10 @@ from overnight.store.base import SYSTEM, Session, Store
 from overnight.testing.clock import FakeClock
 
 TABLES = (
-    "callbacks", "alerts", "holds", "marks", "peaks", "families", "conditions", "outputs", "answers", "results",
-    "leases", "devices", "attempts", "totals", "cluster", "tallies", "run_needs", "runs", "sweep_needs", "sweeps",
-    "campaigns", "events",
+    "callbacks", "questions", "points", "curves", "labels", "alerts", "holds", "marks", "peaks", "families",
+    "conditions", "outputs", "answers", "results", "leases", "devices", "attempts", "totals", "cluster", "tallies",
+    "run_needs", "runs", "sweep_needs", "sweeps", "wild_sweeps", "campaigns", "wild_iterations", "wild_resolved",
+    "wild_sessions", "skills", "tokens", "events",
 )  # fmt: skip
 """In an order in which their rows may be deleted."""
 
