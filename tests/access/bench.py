@@ -21,8 +21,7 @@ class Bench(Desk):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.log = folder / "log"
-        self.log.mkdir()
+        self.folder = folder
 
     def by(self, who: Principal) -> Asker:
         change = Change(who.actor, "", who.scope, who.token)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +19,7 @@ from overnight.service.requests import Nothing
 from overnight.service.routes import ROUTES
 from overnight.service.table import BY_NAME, OPERATIONS, Operation
 from overnight.service.wild.routes import WILD_ROUTES
+from overnight.surfaces.http.endpoints import ENDPOINTS
 from tests.access.bench import SINGLE, Asker, Bench, somebody
 
 NAMES = [operation.name for operation in OPERATIONS]
@@ -69,11 +69,10 @@ def _answers(asker: Asker, operation: Operation) -> bool:
 
 # One's own, another's, nothing at all
 
-HERE = str(Path(__file__).parent)
 FILE = "campaign: study\nsweeps:\n  one:\n    grid: {a: [1]}\n    command: 'true ${a}'\n"
 REFERS: dict[str, tuple[tuple[str, str], dict[str, Any]]] = {
     # operation: (field, what it names), the rest of the request
-    "update": (("id", "campaign"), {"file": FILE, "directory": HERE}),
+    "update": (("id", "campaign"), {"file": FILE, "directory": "{folder}"}),
     "queue": (("id", "campaign"), {}),
     "show": (("id", "run"), {}),
     "log": (("id", "run"), {}),
@@ -141,9 +140,9 @@ SECOND: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
 )
 BARE: dict[str, dict[str, Any]] = {
     # operations that name nothing that belongs to anybody
-    "plan": {"file": FILE, "directory": HERE},
-    "convert": {"file": FILE, "directory": HERE},
-    "submit": {"file": FILE, "directory": HERE},
+    "plan": {"file": FILE, "directory": "{folder}"},
+    "convert": {"file": FILE, "directory": "{folder}"},
+    "submit": {"file": FILE, "directory": "{folder}"},
     "submit_runs": {"runs": [SINGLE]},
     "create_token": {"name": "new", "role": "viewer"},
     "create_wild_sweep": {},
@@ -203,7 +202,10 @@ def estate(bench: Bench, name: str, **token: Any) -> Estate:
     session = owner.ask("start_session", goal=say, chat_session_id=f"{name}-chat")["session_id"]
     bench.token(f"{name}-made", "viewer", maker=owner, campaigns=[])
     sweep = bench.store.read(lambda s: s.rows("sweeps_of", campaign_id=campaign))[0][0]
+    folder = bench.folder / name
+    folder.mkdir()
     things = {
+        "folder": str(folder),
         "campaign": campaign,
         "campaign name": f"{name}-sweep",
         "run": alone,
@@ -265,7 +267,7 @@ def _outcome(asker: Asker, name: str, fields: dict[str, Any]) -> str:
     ("name", "fields"), [(it, BARE[it]) for it in NAMES if it in BARE], ids=lambda it: str(it)[:20]
 )
 def test_no_answer_betrays_what_is_another_ones(town: Town, name: str, fields: dict[str, Any]) -> None:
-    whole = _outcome(town.ann.owner, name, fields)
+    whole = _outcome(town.ann.owner, name, town.ann.fill(fields))
     for kind, thing in town.bob.things.items():
         assert thing not in whole, kind
     assert "bob" not in whole
@@ -286,6 +288,19 @@ def test_a_job_reaches_its_own_run_and_nothing_else(
     who = Principal("attempt:x", Role.VIEWER, VERBS[Role.OPERATOR], Scope("attempt:x", run=run))
     refusal = town.bench.by(who).refusal(name, **{**town.bob.fill(rest), field: town.bob.things[noun]})
     assert isinstance(refusal, NotFound), refusal
+
+
+def test_another_ones_log_is_no_stream_either(town: Town) -> None:
+    streams = [it.operation for it in ENDPOINTS if it.operation.name not in BY_NAME and "{id}" in it.operation.path]
+    assert len(streams) >= 3
+    for operation in streams:
+        for asker, there in ((town.ann.owner, False), (town.bob.owner, True)):
+            request = operation.request.model_validate({"id": town.bob.things["ready"]})
+            try:
+                dispatch.answer(asker.context, operation, request)
+                assert there, operation.name
+            except NotFound:
+                assert not there, operation.name
 
 
 def test_things_of_a_campaign_in_scope_are_there_whoever_made_them(bench: Bench) -> None:
