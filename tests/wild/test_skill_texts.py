@@ -73,3 +73,13 @@ def test_the_commands_of_operating_find_nothing_wrong(server: Server, tmp_path: 
     shell(server, tmp_path, "\n".join(f"{line.split('#')[0]} || test $? = 1" for line in commands if "doctor" in line))
     shell(server, tmp_path, "\n".join(line for line in commands if "doctor" not in line))
     shell(server, tmp_path, "overnight token create NAME --role agent")
+
+
+def test_values_to_render_with_are_no_unknown_fields(server: Server) -> None:
+    answer = server.ask("POST", "/prompt-skills/overnight_queue/render", {"goal": "win"})
+    assert (answer.status, list(answer.json)) == (200, ["rendered"])
+
+
+@pytest.mark.parametrize("path", ["%2e%2e%2f__init__.py", "..%5c__init__.py", "%2fetc%2fpasswd", "a%00b"])
+def test_no_spelling_of_a_path_leaves_the_folder_of_a_skill(server: Server, path: str) -> None:
+    assert server.ask("GET", f"/prompt-skills/overnight_queue/files/{path}").status == 400
