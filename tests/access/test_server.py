@@ -200,7 +200,7 @@ def test_loopback_is_trusted_as_an_agent_and_never_more(tmp_path: Path) -> None:
         assert server.ask("GET", "/v1/whoami", headers=NONE).json["role"] == "agent"
         tokens = server.ask("POST", "/v1/tokens", {"name": "x", "role": "viewer"}, headers=NONE)
         assert (tokens.status, tokens.json["code"]) == (403, "denied")
-        assert server.ask("POST", "/cluster/detect", {}, headers=NONE).status == 403
+        assert server.ask("POST", "/cluster", {"type": "slurm"}, headers=NONE).status == 403
         assert server.ask("GET", "/v1/tokens", headers=NONE).status == 403
         assert server.ask("GET", "/v1/whoami", headers={"X-Auth-Token": "wrong"}).status == 401
 
