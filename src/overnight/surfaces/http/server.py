@@ -16,6 +16,7 @@ import uvicorn
 from overnight.clock import pause
 from overnight.service.context import Context
 from overnight.surfaces.http.application import Application, build
+from overnight.surfaces.http.connection import Connection
 from overnight.surfaces.http.listening import Listener, listen
 
 GRACE_SECONDS = 3
@@ -23,7 +24,8 @@ GRACE_SECONDS = 3
 KEEP_ALIVE_SECONDS = 75
 """How long an idle connection stays open."""
 MOST_CONNECTIONS = 800
-"""Connections at once; below the 1,024 files that a process may usually have open, so that the record keeps its own."""
+"""Connections at once; below the 1,024 files that a process may usually have open, so that the record keeps its own. A
+new one takes the place of the longest idle one."""
 START_SECONDS = 30.0
 """How long a server beside other work may take until it answers."""
 STEP_SECONDS = 0.02
@@ -198,7 +200,7 @@ def _configuration(application: Application) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="off",
         interface="asgi3",
