@@ -11,10 +11,10 @@ from collections.abc import Callable
 from bench.measure import Figure
 from overnight.clock import SystemClock
 from overnight.daemon import devices
-from overnight.daemon.placing import free_devices, lanes
+from overnight.daemon.placing import snapshot_of
 from overnight.domain.plan import SweepPlan
-from overnight.planner.place import Snapshot, place
-from overnight.store import campaigns, runs
+from overnight.planner.place import place
+from overnight.store import campaigns, rows, runs
 from overnight.store.base import SYSTEM, Session
 from overnight.store.sqlite import SqliteStore
 from overnight.targets.base import Offer
@@ -72,7 +72,7 @@ def _fill(store: SqliteStore, size: int) -> None:
         config = '{"command":["/bin/true"],"env":{},"outputs":[],"parameters":{}}'
         for start in range(0, size, 50_000):
             made = ((f"{number:012x}", f"r{number}", config) for number in range(start, min(size, start + 50_000)))
-            campaigns.insert_runs(session, None, sweep, made, state="queued", priority=0)
+            campaigns.insert_runs(session, None, sweep, made, state="queued")
 
     store.write(SYSTEM, fill)
 
@@ -87,8 +87,8 @@ class _UndoError(Exception):
 
 def _undone_claim(session: Session) -> None:
     begin = time.perf_counter()
-    free = free_devices(session, "here")
-    (chosen,) = place(Snapshot(lanes(session, len(free)), free), session.now)
+    snapshot = snapshot_of(session, "here", [rows.sweep(row) for row in session.rows("sweeps_startable")])
+    (chosen,) = place(snapshot, session.now)
     runs.claim(
         session, chosen.run_id, 1, target="here", folder="/tmp/x", devices=[device.id for device in chosen.devices]
     )

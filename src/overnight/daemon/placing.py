@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from overnight.domain.plan import Need
 from overnight.domain.reasons import Reason
 from overnight.ids import attempt_id
 from overnight.planner.fit import FreeDevice, takes_nothing
-from overnight.planner.place import CampaignView, Head, Lane, Placement, Snapshot, place
+from overnight.planner.place import CampaignView, Head, Lane, Placement, Snapshot, limit_of, place
 from overnight.service import consequences
 from overnight.service.lanes import lane_of, need_of
 from overnight.store import campaigns, cluster, marks, rows, runs
@@ -25,14 +26,17 @@ FRESH_SECONDS = 60.0
 """A device whose last probe is older gets nothing."""
 DEVICELESS_AT_ONCE = 64
 """Runs of one sweep without any device that one pass starts at most."""
+MANY = 64
+"""Sweeps with queued runs from which on one pass leaves out those whose turn cannot come."""
 
 
 def place_runs(session: Session, world: World) -> list[Claimed]:
     """Claim as many runs as fit on the reachable targets."""
     claimed: list[Claimed] = []
-    refuse_impossible(session)
+    sweeps = [rows.sweep(row) for row in session.rows("sweeps_startable")]
+    refuse_impossible(session, sweeps)
     for name in sorted(world.reachable):
-        snapshot = snapshot_of(session, name)
+        snapshot = snapshot_of(session, name, [sweep for sweep in sweeps if sweep.settings.target == name])
         if snapshot.lanes:
             placements = place(snapshot, session.now)
             claimed += [made for made in (_claim(session, world, name, placement) for placement in placements) if made]
@@ -40,10 +44,8 @@ def place_runs(session: Session, world: World) -> list[Claimed]:
     return claimed
 
 
-def snapshot_of(session: Session, target: str) -> Snapshot:
-    """What the planner looks at: the sweeps that may start something on a target now, and its devices."""
-    sweeps = [rows.sweep(row) for row in session.rows("sweeps_active")]
-    sweeps = [sweep for sweep in sweeps if sweep.settings.target == target]
+def snapshot_of(session: Session, target: str, sweeps: Sequence[Sweep]) -> Snapshot:
+    """What the planner looks at: those of the sweeps that may start something on a target now, and its devices."""
     free = free_devices(session, target)
     if any(sweep.settings.need.share > 1 for sweep in sweeps):
         free += sharing.shared_devices(session, target, session.now - FRESH_SECONDS)
@@ -68,11 +70,11 @@ def capacity_of(session: Session, sweeps: Sequence[Sweep]) -> Capacity | None:
     return cluster.capacity(session) if any(sweep.settings.capacity for sweep in sweeps) else None
 
 
-def refuse_impossible(session: Session) -> None:
+def refuse_impossible(session: Session, sweeps: Sequence[Sweep]) -> None:
     """Fail queued runs whose commands chose GPUs that are not there: they would wait for ever."""
-    sweeps = [sweep for row in session.rows("sweeps_active") if (sweep := rows.sweep(row)).settings.need.devices]
-    capacity = capacity_of(session, sweeps)
-    for sweep in sweeps if capacity else ():
+    choosing = [sweep for sweep in sweeps if sweep.settings.need.devices]
+    capacity = capacity_of(session, choosing)
+    for sweep in choosing if capacity else ():
         missing = capacity.missing(sweep.settings.need) if capacity and sweep.settings.capacity else ()
         if missing:
             queued = session.rows("runs_queued_head", sweep_id=sweep.id, limit=consequences.AT_ONCE)
@@ -88,36 +90,47 @@ def no_such_gpu(positions: Sequence[int]) -> str:
 def lanes(
     session: Session, sweeps: Sequence[Sweep], free: Sequence[FreeDevice], capacity: Capacity | None = None
 ) -> tuple[Lane, ...]:
-    """Every one of these sweeps that has queued runs, with as many of them as could find a place."""
+    """These sweeps with as many queued runs as could find a place; of many that ask for the same only the first."""
     views: dict[str, CampaignView] = {}
     held = marks.holds(session)
     models = sorted({device.name for device in free if device.kind == "gpu"})
-    found = []
-    for sweep in sweeps:
-        if sweep.settings.capacity and capacity is not None and not capacity.room:
+    found: list[Lane] = []
+    able: Counter[tuple[Need, bool, str | None]] = Counter()
+    for sweep in _in_line(session, sweeps):
+        need, alike = need_of(sweep, capacity), (sweep.settings.need, sweep.settings.capacity, sweep.campaign_id)
+        room = capacity.room if capacity is not None and sweep.settings.capacity else DEVICELESS_AT_ONCE
+        limit = depth(need, room, free)
+        if not limit or (len(sweeps) > MANY and need.share == 1 and able[alike] >= limit):
             continue
-        heads = _heads(session, sweep, need_of(sweep, capacity), free, models)
+        heads = _heads(session, sweep, need, min(limit, sweep.settings.parallel or limit), models)
         if heads:
             found.append(lane_of(session, sweep, heads, views, held, capacity))
+            able[alike] += limit_of(found[-1], {}, {}) is None
     return tuple(found)
 
 
-def _heads(
-    session: Session, sweep: Sweep, need: Need, free: Sequence[FreeDevice], models: Sequence[str]
-) -> tuple[Head, ...]:
-    limit = depth(need, sweep.settings.parallel, free)
-    found = session.rows("runs_queued_head", sweep_id=sweep.id, limit=limit) if limit else []
+def _in_line(session: Session, sweeps: Sequence[Sweep]) -> Sequence[Sweep]:
+    """The sweeps; where they are many in the order of their next runs, so that those behind need no look."""
+    if len(sweeps) <= MANY:
+        return sweeps
+    known = {sweep.id: sweep for sweep in sweeps}
+    return [known[row[0]] for row in session.rows("sweeps_in_line") if row[0] in known]
+
+
+def _heads(session: Session, sweep: Sweep, need: Need, limit: int, models: Sequence[str]) -> tuple[Head, ...]:
+    found = session.rows("runs_queued_head", sweep_id=sweep.id, limit=limit)
     heads = [Head(run, seq, priority, made, at, _avoid(hint)) for run, seq, priority, made, at, hint in found]
     if need.share > 1:
         heads = [sharing.with_peaks(session, head, models) for head in heads]
     return tuple(heads)
 
 
-def depth(need: Need, parallel: int | None, free: Sequence[FreeDevice]) -> int:
-    """How many runs of a sweep one pass has to look at: all that it could start, and one that may wait too long."""
+def depth(need: Need, room: int, free: Sequence[FreeDevice]) -> int:
+    """How many runs alike one pass has to look at: all that it could start, and one that may wait too long. `room`: the
+    most that may start."""
     if takes_nothing(need):
-        return min(parallel or DEVICELESS_AT_ONCE, DEVICELESS_AT_ONCE)
-    return sum(max(1, need.share - len(device.holders)) for device in free)
+        return min(room, DEVICELESS_AT_ONCE)
+    return sum(max(1, need.share - len(device.holders)) for device in free) if room else 0
 
 
 def _avoid(hint: str | None) -> frozenset[str]:

@@ -78,7 +78,7 @@ def settings_of(plan: SweepPlan) -> str:
     )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def sweep_settings(text: str) -> SweepSettings:
     """The other direction; cached, since every pass reads the same few."""
     kept = {**_ADDED, **json.loads(text)}

@@ -1265,3 +1265,21 @@ UPDATE campaigns SET name = :name, settings = :settings WHERE id = :id;
 -- name: events_about
 SELECT seq, wall, boot_id, actor, request_id, kind, subject, token, payload, hash
 FROM events WHERE subject >= :low AND subject < :high ORDER BY +seq LIMIT :limit;
+
+-- What a pass places (daemon/placing.py).
+
+-- name: sweeps_startable
+-- Active sweeps that have queued runs.
+SELECT s.id, s.seq, s.campaign_id, s.name, s.state, s.gate, s.priority, s.settings, s.created_at, s.settled_at,
+  s.started_at
+FROM sweeps s JOIN tallies t ON t.sweep_id = s.id AND t.state = 'queued'
+WHERE s.state = 'active' AND t.number > 0 ORDER BY s.seq;
+
+-- name: sweeps_in_line
+-- Active sweeps of which a run could start, by the order of their next runs.
+SELECT s.id FROM sweeps s JOIN runs r ON r.seq = (
+  SELECT runs.seq FROM runs INDEXED BY runs_queued WHERE runs.sweep_id = s.id AND runs.state = 'queued'
+    AND NOT EXISTS (SELECT 1 FROM wild_sessions w
+      WHERE w.status = 'paused' AND w.chat = runs.chat AND (w.scoped = 0 OR w.actor = runs.actor))
+  ORDER BY runs.priority DESC, runs.seq LIMIT 1)
+WHERE s.state = 'active' ORDER BY s.priority + r.priority DESC, r.seq;
