@@ -7,6 +7,7 @@ import posixpath
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -207,23 +208,20 @@ def insert_runs(
     LimitExceeded when the token by which it is asked may not create so many more.
     """
     last: int = session.value("run_last_seq")
+    shared = {
+        "campaign_id": campaign_id,
+        "sweep_id": sweep_id,
+        "state": state,
+        "priority": 0,
+        "now": session.now,
+        "actor": session.change.actor,
+        "parent_id": parent_id,
+        "queued_at": session.now if state == "queued" else None,
+        **asdict(by),
+    }
     table = [
-        {
-            "seq": last + place,
-            "id": run_id,
-            "campaign_id": campaign_id,
-            "sweep_id": sweep_id,
-            "name": name,
-            "state": state,
-            "priority": 0,
-            "config": config,
-            "now": session.now,
-            "actor": session.change.actor,
-            "parent_id": parent_id,
-            "queued_at": session.now if state == "queued" else None,
-            **asdict(by),
-        }
-        for place, (run_id, name, config) in enumerate(made, start=1)
+        {**shared, "seq": seq, "id": run_id, "name": name, "config": config}
+        for seq, (run_id, name, config) in enumerate(made, start=last + 1)
     ]
     tokens.spend(session, len(table))
     session.many("run_insert", table)
@@ -248,8 +246,10 @@ def submit_single(
     return ids
 
 
+@lru_cache(maxsize=1024)
 def shape_of(plan: SweepPlan) -> str:
-    """16 hex digits that are equal for equal settings and priority."""
+    """16 hex digits that are equal for equal settings and priority, of a plan without cells; cached, since most of what
+    is submitted one by one shares a few."""
     return hashlib.sha256(f"{rows.settings_of(plan)}{plan.priority}".encode()).hexdigest()[:16]
 
 
