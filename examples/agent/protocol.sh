@@ -22,8 +22,7 @@ curl -sf "$OVERNIGHT_URL/prompt-skills/wild_v2_execution_ops_protocol" >/dev/nul
 curl -sf "$OVERNIGHT_URL/wild/v2/system-health" && echo " preflight passed"
 
 echo "2. what the machines are"
-curl -sf -X POST "$OVERNIGHT_URL/cluster/detect" -H "X-Auth-Token: $OVERNIGHT_TOKEN" ||
-curl -sf "$OVERNIGHT_URL/cluster" -H "X-Auth-Token: $OVERNIGHT_TOKEN"
+curl -sf -X POST "$OVERNIGHT_URL/cluster/detect" -H "X-Auth-Token: $OVERNIGHT_TOKEN"
 echo
 
 echo "3. a sweep"

@@ -7,12 +7,15 @@ import select
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from overnight.domain.errors import BadRequest, Unavailable
+from overnight.domain.access import LOOPBACK
+from overnight.domain.errors import BadRequest, Denied, Unavailable
 from overnight.domain.plan import CampaignPlan, CellPlan, Need, SweepPlan
 from overnight.domain.states import RUN
 from overnight.planner.detection import Found, decide
@@ -122,6 +125,20 @@ def test_what_was_found_is_kept_and_said_with_who_asked(desk: Desk, tmp_path: Pa
     assert (event["before"]["type"], event["after"]["type"], event["actor"]) == ("unknown", "cpu_only", "ada")
     again.check()
     again.store.close()
+
+
+def test_an_agent_has_it_looked_and_keeps_what_an_operator_said(desk: Desk) -> None:
+    agent = copy(desk)
+    agent.context = replace(desk.context, principal=LOOPBACK)
+    assert agent.ask("detect_cluster")["cluster"]["source"] == "detected"
+    said = desk.ask("set_cluster", type="local_gpu", gpu_count=4)
+    assert agent.ask("detect_cluster") == said
+    with pytest.raises(Denied, match="preferred_type"):
+        agent.ask("detect_cluster", preferred_type="slurm")
+    with pytest.raises(BadRequest, match="Unsupported cluster type: toaster"):
+        agent.ask("detect_cluster", preferred_type="toaster")
+    assert len(desk.events("cluster.update")) == 2
+    assert desk.ask("detect_cluster")["cluster"]["source"] == "detected"
 
 
 def test_a_hint_in_the_environment_wins(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from overnight.domain.access import Verb
 from overnight.domain.cluster import WORDS, Cluster, ClusterSource, ClusterStatus, ClusterType, type_of
-from overnight.domain.errors import BadRequest
+from overnight.domain.errors import BadRequest, Denied
 from overnight.planner.detection import detected, preferred
 from overnight.service.context import Context
 from overnight.service.detection import look
@@ -103,17 +104,29 @@ def get_cluster(context: Context, _: Empty) -> View:
 
 
 def detect_cluster(context: Context, request: Detect) -> View:
-    """Look, and keep what was found. Raises BadRequest for a type that does not exist."""
-    said = _type(request.preferred_type) if request.preferred_type else None
+    """Look, and keep what was found; what a person said stays, unless an operator asks. Raises BadRequest for a type
+    that does not exist, Denied for a preferred one of anybody else."""
+    said, operates = _preferred(context, request), context.principal.may(Verb.OPERATE)
     found = look({name: spot.target for name, spot in context.spots.items()})
 
     def work(session: Session) -> View:
         before = cluster.get(session)
+        if before.source is ClusterSource.MANUAL and not operates:
+            return _answer(session)
         made = preferred(said, found, before, session.now) if said else detected(found, before, session.now)
         cluster.put(session, made)
         return _answer(session)
 
     return _changed(context, work)
+
+
+def _preferred(context: Context, request: Detect) -> ClusterType | None:
+    if not request.preferred_type:
+        return None
+    kind = _type(request.preferred_type)
+    if not context.principal.may(Verb.OPERATE):
+        raise Denied("preferred_type needs the verb 'operate'", next_step="Leave it out, or ask an operator.")
+    return kind
 
 
 def set_cluster(context: Context, request: SetCluster) -> View:

@@ -43,7 +43,7 @@ WILD_ROUTES: tuple[Route, ...] = (
     _steer("start_sweep", "POST", "/sweeps/{id}/start", "Hand runs of a sweep to the scheduler.", query=("parallel",)),
     _steer("cancel_sweep", "POST", "/sweeps/{id}/cancel", "Stop everything of a sweep.", destroys=True),
     _look("get_cluster", "GET", "/cluster", "What the machines are taken for, and how much may run."),
-    _operate("detect_cluster", "POST", "/cluster/detect", "Look what the machines are."),
+    _steer("detect_cluster", "POST", "/cluster/detect", "Look what the machines are."),
     _operate("set_cluster", "POST", "/cluster", "Say what the machines are."),
     _look("system_health", "GET", "/wild/v2/system-health", "Runs by state, and how many more to start.", public=True),
     _steer("start_session", "POST", "/wild/v2/start", "Begin the record of an agent's loop."),
