@@ -158,14 +158,28 @@ def test_streams_of_a_token_end_with_it(server: Server) -> None:
     assert b"counts no more" in received
 
 
+@pytest.mark.parametrize("path", ["/v1/events/stream", "/v1/events?after=9999999&wait=100", "/v1/runs/{run}/log/stream"])
+def test_streams_and_waiting_requests_end_with_the_time_of_their_token(server: Server, path: str) -> None:
+    run = server.run(gpus=64)
+    short = token(server, f"short-{len(path)}", expires_in=1.0)
+    head = _head(server, short, path.format(run=run))
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(head)
+        received = b""
+        while b"counts no more" not in received:
+            part = connection.recv(4096)
+            assert part, received
+            received += part
+
+
 def _stream(server: Server, secret: str, stack: ExitStack) -> bytes:
     connection = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
     connection.sendall(_head(server, secret))
     return connection.recv(4096)
 
 
-def _head(server: Server, secret: str) -> bytes:
-    head = f"GET /v1/events/stream HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nX-Auth-Token: {secret}\r\n\r\n"
+def _head(server: Server, secret: str, path: str = "/v1/events/stream") -> bytes:
+    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nX-Auth-Token: {secret}\r\n\r\n"
     return head.encode()
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MOST_WAITING = 500
 """Long polls and streams at once."""
+STANDS_SECONDS = 0.5
+"""How often those who wait are asked whether they still may."""
 
 
 @contextmanager
@@ -33,8 +35,8 @@ def waiting(application: Application, who: Principal) -> Iterator[None]:
 
 
 async def event_or_gone(application: Application, ask: Ask, seen: int, seconds: float) -> bool:
-    """Wait for an event after `seen`, at most `seconds`; True when the client went away meanwhile."""
-    news = asyncio.ensure_future(application.tide.above(seen, seconds))
+    """Wait as `event` does; True when the client went away meanwhile."""
+    news = asyncio.ensure_future(event(application, ask.context.principal, seen, seconds))
     leaving = asyncio.ensure_future(gone(ask.receive))
     try:
         await asyncio.wait({news, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -42,3 +44,14 @@ async def event_or_gone(application: Application, ask: Ask, seen: int, seconds: 
     finally:
         news.cancel()
         leaving.cancel()
+
+
+async def event(application: Application, who: Principal, seen: int, seconds: float) -> None:
+    """Wait for an event after `seen`, at most `seconds`, and not much longer than the token of who asks counts: whoever
+    looks next is refused then. No event tells that a time is over, and that of a revocation comes before its effect."""
+    store, keyring, tide = application.context.store, application.context.keyring, application.tide
+    deadline = store.clock.boot() + seconds
+    while (left := deadline - store.clock.boot()) > 0:
+        await tide.above(seen, min(left, STANDS_SECONDS))
+        if tide.closed or tide.head > seen or not keyring.stands(who, store.clock.wall()):
+            return

@@ -13,7 +13,7 @@ from overnight.service.authority import admitted
 from overnight.service.context import Context
 from overnight.service.table import BY_NAME
 from overnight.surfaces.http.problems import Fault
-from overnight.surfaces.http.waiting import waiting
+from overnight.surfaces.http.waiting import event, waiting
 from overnight.surfaces.http.wire import Receive, Scope, Send
 from overnight.surfaces.mcp.confirm import Confirmations
 
@@ -71,7 +71,7 @@ class ServerDoor:
                 left = deadline - clock.boot()
                 if answer["events"] or left <= 0 or tide.closed:
                     return answer
-                await tide.above(seen, left)
+                await event(self._application, self._context.principal, seen, left)
 
     async def _run(self, operation: str, job: Callable[[], T]) -> T:
         try:
