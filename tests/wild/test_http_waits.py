@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ import apsw
 import pytest
 
 from overnight.service.keyring import Keyring
+from overnight.service.wild import stages
 from overnight.store import runs
 from overnight.store.sqlite import SqliteStore
 from overnight.surfaces.http import endpoints, health, log_tail
@@ -113,6 +115,39 @@ def test_the_order_to_stop_stands_when_who_gave_it_was_told_to_come_back(inside:
     run = running(inside)
     inside.ask("POST", f"/runs/{run}/stop")
     assert inside.desk.ask("show", id=run)["state"] == "cancelling"
+
+
+def ready(inside: Inside) -> str:
+    return str(inside.desk.ask("create_run", name="a", command="true")["id"])
+
+
+def test_a_start_without_room_is_answered_at_once(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoints, "START_SECONDS", 3600.0)
+    running(inside)
+    told = inside.ask("POST", f"/runs/{ready(inside)}/start")
+    assert (told.status, told.json["message"], told.json["status"]) == (200, "Run queued", "queued")
+
+
+def test_a_start_with_room_waits_for_the_scheduler_without_a_thread(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoints, "START_SECONDS", 3600.0)
+    run, looks, look = ready(inside), [], stages.standing
+
+    def standing(session: Any, run_id: str) -> Any:
+        looks.append(run_id)
+        if len(looks) == 1:
+            threading.Timer(0.05, lambda: inside.desk.start(inside.desk.store.read(lambda s: runs.get(s, run)))).start()
+        return look(session, run_id)
+
+    monkeypatch.setattr(stages, "standing", standing)
+    told = inside.ask("POST", f"/runs/{run}/start")
+    assert told.json == {"message": "Run started", "tmux_window": None, "id": run, "status": "running"}
+    assert len(looks) > 1
+
+
+def test_a_start_that_the_scheduler_does_not_take_up_is_queued(inside: Inside) -> None:
+    assert inside.ask("POST", f"/runs/{ready(inside)}/start").json["message"] == "Run queued"
 
 
 def test_a_stream_without_news_sends_comments_until_its_client_leaves(inside: Inside) -> None:

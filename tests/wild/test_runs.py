@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -192,11 +191,6 @@ class TestStages:
         with pytest.raises(BadRequest, match=r"^Run cannot be started \(status: launching\)$"):
             desk.do("start_run", id=run)
         assert len(desk.events("run.enqueue")) == 1
-
-    def test_a_start_that_finds_room_at_once_says_so(self, desk: ProtocolDesk) -> None:
-        run = desk.make()
-        desk.context = replace(desk.context, wake=lambda: desk.launched(run))
-        assert desk.do("start_run", id=run)["message"] == "Run started"
 
     def test_queue_takes_ready_runs_only(self, desk: ProtocolDesk) -> None:
         run = desk.make()

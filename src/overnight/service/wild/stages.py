@@ -18,13 +18,10 @@ from overnight.service.wild.requests import OneRun
 from overnight.service.wild.run_requests import StatusReport
 from overnight.service.wild.views import RunView
 from overnight.service.wild.work import Work
-from overnight.store import runs, scope, wild
+from overnight.store import cluster, runs, scope, wild
 from overnight.store.base import Session
 from overnight.store.moves import move
 from overnight.store.wild import Callback
-
-ANSWER_SECONDS = 0.25
-"""How long an answer to a start waits for the run to be given its room."""
 
 
 class Queued(RunView):
@@ -72,8 +69,7 @@ def start_run(context: Context, request: OneRun) -> Started:
         wild.enqueue(session, run)
         return _started(session, request.id)
 
-    answer = in_one_write(context, change)
-    return answer if answer["status"] != "queued" else _waited(context, request.id)
+    return in_one_write(context, change)
 
 
 def _started(session: Session, run_id: str) -> Started:
@@ -82,20 +78,10 @@ def _started(session: Session, run_id: str) -> Started:
     return {"message": message, "tmux_window": None, "id": run_id, "status": status}
 
 
-def _waited(context: Context, run_id: str) -> Started:
-    """How a start stands when the scheduler had a moment to look at it."""
-    clock = context.store.clock
-    deadline = clock.boot() + ANSWER_SECONDS
-    while True:
-        seen, answer = context.store.read(lambda session: (_last(session), _started(session, run_id)))
-        left = deadline - clock.boot()
-        if answer["status"] != "queued" or left <= 0:
-            return answer
-        context.store.wait(seen, left)
-
-
-def _last(session: Session) -> int:
-    return int((session.row("event_head") or (0,))[0])
+def standing(session: Session, run_id: str) -> tuple[Started, bool]:
+    """How a start stands now, and whether the scheduler may give it room in a moment."""
+    answer, room = _started(session, run_id), cluster.capacity(session)
+    return answer, answer["status"] == "queued" and room.live < room.most
 
 
 def stop_run(context: Context, request: OneRun) -> Message:

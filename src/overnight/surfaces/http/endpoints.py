@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
 
 from overnight.domain.states import FINAL_RUN
 from overnight.service import dispatch
 from overnight.service.requests import Request
 from overnight.service.table import OPERATIONS
+from overnight.service.wild import stages
 from overnight.store import campaigns, runs
 from overnight.store.base import Session
 from overnight.surfaces.http import asking, log_stream, log_tail, stream
 from overnight.surfaces.http.asking import Ask
 from overnight.surfaces.http.dialects import DIALECTS, NATIVE
+from overnight.surfaces.http.encoding import encode
 from overnight.surfaces.http.problems import Fault
 from overnight.surfaces.http.routes import Endpoint, Serve
 from overnight.surfaces.http.waiting import event_or_gone, waiting
@@ -24,6 +29,9 @@ if TYPE_CHECKING:
 
 STOP_SECONDS = 10.0
 """How long a stop may take beyond the run's grace before who asks is told to come back."""
+
+START_SECONDS = 0.25
+"""How long the answer to a start waits for the run to be given its room."""
 
 
 async def carried_out(application: Application, ask: Ask) -> Answer:
@@ -95,6 +103,25 @@ async def until_stopped(application: Application, ask: Ask) -> Answer:
     return answer
 
 
+async def until_started(application: Application, ask: Ask) -> Answer:
+    """As `carried_out`, answered a moment later where there is room, so that it says that the run was started."""
+    answer = await carried_out(application, ask)
+    run_id, clock, first = ask.match.fields()["id"], application.context.store.clock, from_json(answer.body)
+    deadline = clock.boot() + START_SECONDS
+    while not answer.headers:  # a replayed answer stays as it was
+        seen = application.tide.head
+        started, may_start = await _start(application, run_id)
+        answer, left = replace(answer, body=encode({**first, **started})), deadline - clock.boot()
+        if not may_start or left <= 0 or application.tide.closed or await event_or_gone(application, ask, seen, left):
+            break
+    return answer
+
+
+async def _start(application: Application, run_id: str) -> tuple[Any, bool]:
+    look = lambda: application.context.store.read(lambda session: stages.standing(session, run_id))  # noqa: E731
+    return await application.pools.look("start_run", look)
+
+
 async def _grace(application: Application, run_id: str) -> float | None:
     """Seconds that a run has to end after it was told to; None once it has ended."""
 
@@ -105,7 +132,12 @@ async def _grace(application: Application, run_id: str) -> float | None:
     return await application.pools.look("stop_run", lambda: application.context.store.read(look))
 
 
-SPECIAL: Mapping[str, Serve] = {"events": long_poll, "stop_run": until_stopped, "system_health": while_usable}
+SPECIAL: Mapping[str, Serve] = {
+    "events": long_poll,
+    "start_run": until_started,
+    "stop_run": until_stopped,
+    "system_health": while_usable,
+}
 """Operations that are not simply carried out."""
 
 ENDPOINTS = (
