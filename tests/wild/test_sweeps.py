@@ -272,6 +272,18 @@ class TestStarts:
         assert told["completed_at"] is not None
         assert desk.do("cancel_sweep", id=sweep["id"])["stopped"] == 0
 
+    def test_who_cancels_the_campaign_cancels_the_sweep(self, desk: ProtocolDesk) -> None:
+        sweep = desk.grid({"a": [1, 2]})["id"]
+        desk.do("cancel", id=sweep)
+        told = desk.do("get_sweep", id=sweep)
+        assert (told["status"], told["progress"]["canceled"]) == ("canceled", 2)
+        with pytest.raises(Conflict, match="Sweep is canceled"):
+            desk.make(sweep_id=sweep)
+        assert len(desk.events("campaign.update")) == 1
+        other = desk.sweep()
+        desk.do("cancel", id=desk.make(sweep_id=other))
+        assert desk.make(sweep_id=other)
+
     def test_a_status_of_canceled_cancels(self, desk: ProtocolDesk) -> None:
         sweep = desk.grid({"a": [1, 2]}, auto_start=True)["id"]
         told = desk.do("edit_sweep", id=sweep, status="canceled")

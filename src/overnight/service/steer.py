@@ -33,10 +33,13 @@ def in_one_write(context: Context, change: Callable[[Session], T]) -> T:
 
 
 def cancel(context: Context, request: One) -> View:
-    """Cancel what has not run, order the stop of what runs. Repeating it changes nothing more."""
+    """Cancel what has not run, order the stop of what runs. Repeating it changes nothing more. A sweep of the Wild V2
+    protocol that is cancelled as a whole stays so."""
 
     def change(session: Session) -> View:
         noun, thing, groups = chosen_by(session, request.id)
+        if noun == "campaign":
+            wild.keep_cancelled(session, campaigns.get(session, thing))
         cancelled, stopping = cancel_all(session, groups)
         return {"id": thing, "kind": noun, "cancelled": cancelled, "stopping": stopping}
 

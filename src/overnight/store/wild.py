@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from overnight.domain.nouns import Campaign, Run
@@ -45,6 +45,17 @@ def save_sweep(session: Session, campaign_id: str, it: WildSweep) -> None:
     """Keep what a client says of a sweep now. The event is the caller's."""
     flags = {"draft": int(it.draft), "cancelled": int(it.cancelled)}
     session.rows("wild_sweep_put", campaign_id=campaign_id, settings=rows.encode(it.settings), **flags)
+
+
+def keep_cancelled(session: Session, campaign: Campaign) -> None:
+    """Have a sweep stay cancelled, and refuse new runs; nothing for a campaign that was made in another way."""
+    kept = sweep_of(session, campaign.id)
+    if kept is None or kept.cancelled:
+        return
+    chat = {"chat": campaign.chat} if campaign.chat else {}
+    session.record("campaign.update", campaign.id, before={"canceled": False}, after={"canceled": True}, **chat)
+    settings = {**kept.settings, "canceled_at": session.now}
+    save_sweep(session, campaign.id, replace(kept, settings=settings, cancelled=True))
 
 
 def save_campaign(session: Session, campaign: Campaign, *, name: str, parallel: int | None) -> None:

@@ -151,11 +151,7 @@ def _fill(
 
 def cancel(session: Session, campaign: Campaign) -> int:
     """Stop everything of a sweep, for good; returns how many runs were cancelled or told to stop."""
-    kept = wild.sweep_of(session, campaign.id)
-    if kept and not kept.cancelled:
-        _record(session, campaign, {"canceled": False}, {"canceled": True})
-        settings = {**kept.settings, "canceled_at": session.now}
-        wild.save_sweep(session, campaign.id, replace(kept, settings=settings, cancelled=True))
+    wild.keep_cancelled(session, campaign)
     sweeps = [Chosen(sweep.id) for sweep in reversed(campaigns.sweeps_of(session, campaign.id))]
     return sum(steer.cancel_all(session, sweeps))
 
