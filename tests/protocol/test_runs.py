@@ -37,7 +37,9 @@ def test_a_run_is_ready_and_has_every_key(wild: Protocol) -> None:
 def test_a_run_needs_a_command(wild: Protocol) -> None:
     reply = wild.curl("POST", "/runs", {"name": "one"})
     assert reply.status == 422
-    assert reply.detail[0]["loc"] == ["body", "command"]
+    assert (reply.detail[0]["loc"], reply.detail[0]["input"]) == (["body", "command"], {"name": "one"})
+    long = wild.curl("POST", "/runs", {"name": "x" * 600})
+    assert long.detail[0]["input"] is None
     assert wild.curl("POST", "/runs", {"name": "one", "command": "  "}).status == 422
 
 
@@ -218,7 +220,8 @@ def test_a_report_does_not_contradict_our_own_runner(wild: Protocol) -> None:
 def test_runs_are_moved_into_sweeps(wild: Protocol) -> None:
     sweep, other = wild.post("/sweeps/wild", {})["id"], wild.post("/sweeps/wild", {})["id"]
     run = wild.run("true")["id"]
-    assert wild.curl("POST", f"/runs/{run}/add-to-sweep").status == 422
+    unsaid = wild.curl("POST", f"/runs/{run}/add-to-sweep")
+    assert (unsaid.status, unsaid.detail[0]["loc"], unsaid.detail[0]["input"]) == (422, ["query", "sweep_id"], None)
     assert wild.curl("POST", f"/runs/{run}/add-to-sweep?sweep_id=ffffffffffff").status == 404
     wild.post(f"/runs/{run}/add-to-sweep?sweep_id={sweep}")
     assert wild.get(f"/runs/{run}")["sweep_id"] == sweep

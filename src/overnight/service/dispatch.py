@@ -18,6 +18,7 @@ from overnight.service.once import OnceStore
 from overnight.service.requests import Request
 from overnight.service.table import BY_NAME, Operation
 from overnight.service.views import View
+from overnight.service.wording import message_of
 
 MOST_LISTED = 1_000
 """Errors of one request that are looked at; of more only the number is told."""
@@ -60,9 +61,9 @@ def _refusal(operation: Operation, error: ValidationError) -> InvalidRequest:
             place=operation.name,
             next_step="Correct the fields and ask again.",
         )
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"])[:LONGEST_PLACE] or operation.name
-    return InvalidRequest(f"{place}: {first['msg']}", place=place, next_step="Correct the field and ask again.")
+    return InvalidRequest(f"{place}: {message_of(first)}", place=place, next_step="Correct the field and ask again.")
 
 
 @dataclass(frozen=True, slots=True)

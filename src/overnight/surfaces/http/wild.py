@@ -13,6 +13,7 @@ from overnight.domain.errors import InvalidRequest
 from overnight.service.dispatch import MOST_LISTED, Answered
 from overnight.service.requests import Request
 from overnight.service.wild.work import Listed
+from overnight.service.wording import message_of
 from overnight.surfaces.http.asking import WITH_BODY, pairs
 from overnight.surfaces.http.encoding import encode
 from overnight.surfaces.http.routes import Match
@@ -70,7 +71,7 @@ def _refusal(error: ValidationError, places: Mapping[str, str]) -> InvalidReques
     if error.error_count() > MOST_LISTED:
         # Only to list them would keep everybody else waiting for seconds.
         return _invalid("too_many_errors", ("body",), f"{error.error_count()} fields are wrong")
-    found = error.errors(include_url=False, include_context=False)[:MOST_DETAILS]
+    found = error.errors(include_url=False)[:MOST_DETAILS]
     details = [_detail(it, places) for it in found]
     return InvalidRequest(str(details[0]["msg"]), place=str(details[0]["loc"][-1]), details=details)
 
@@ -79,14 +80,34 @@ def _detail(error: ErrorDetails, places: Mapping[str, str]) -> dict[str, Any]:
     place = error["loc"] or ("",)
     kind = places.get(str(place[0]), "body")
     loc = [part[:LONGEST_ECHO] if isinstance(part, str) else part for part in (kind, *error["loc"])]
-    return {"type": error["type"], "loc": loc, "msg": error["msg"], "input": _echo(error["input"])}
+    return {"type": error["type"], "loc": loc, "msg": message_of(error), "input": _echo(_sent(error, places))}
+
+
+def _sent(error: ErrorDetails, places: Mapping[str, str]) -> Any:
+    """What an error is about; of a field that is missing, the object that lacks it, as it was sent."""
+    if error["type"] != "missing" or len(error["loc"]) > 1:
+        return error["input"]
+    in_query = places.get(str(error["loc"][0])) == "query"
+    return None if in_query else {name: it for name, it in error["input"].items() if name not in places}
 
 
 def _echo(value: Any) -> Any:
-    """What was sent, if it is short and simple; else null."""
+    """What was sent, if it is short; else the beginning of a text, null instead of all else."""
     if isinstance(value, str):
         return value[:LONGEST_ECHO]
+    if isinstance(value, dict | list):
+        return value if _is_short(value) else None
     return value if isinstance(value, bool | int | float) and abs(value) < 2**63 else None
+
+
+def _is_short(value: Any) -> bool:
+    size, rest = 0, [value]
+    while rest and size <= LONGEST_ECHO:
+        it = rest.pop()
+        size += len(it) if isinstance(it, str | dict | list) else 1
+        if isinstance(it, dict | list) and size <= LONGEST_ECHO:
+            rest += (*it.keys(), *it.values()) if isinstance(it, dict) else it
+    return size <= LONGEST_ECHO
 
 
 def _invalid(kind: str, loc: tuple[str | int, ...], message: str) -> InvalidRequest:
