@@ -9,8 +9,8 @@ from typing import Any
 from overnight.domain.nouns import Run
 from overnight.store.base import Session, Store
 
-PAGE = 2_000
-"""Rows that are read at once: others are not kept waiting for the rest."""
+PAGE = 100
+"""Rows that are read at once: each look at the record lets other threads go on, who wait for no more than these."""
 
 
 def append(session: Session, run: Run, rows: Sequence[str]) -> None:
