@@ -46,6 +46,16 @@ def metering(tmp_path: Path) -> Iterator[Metering]:
     made.store.close()
 
 
+def test_what_a_run_said_at_its_end_stands_for_a_series(metering: Metering) -> None:
+    metering.begin()
+    metering.store.write(SYSTEM, lambda s: runs.keep_results(s, metering.run.id, {"accuracy": 0.42, "loss": 1.5}))
+    found = metering.metrics()
+    assert found["metricSeries"]["accuracy"] == [{"step": 0, "value": 0.42}]
+    assert found["metrics"] == {"loss": 1.5, "accuracy": 42.0, "epoch": None}
+    metering.send([{"step": 1, "loss": 2.0}])
+    assert metering.metrics()["metricKeys"] == ["loss"]
+
+
 def test_rows_that_are_sent_come_back_as_series(metering: Metering) -> None:
     assert metering.metrics() == {}
     assert metering.send([{"step": 1, "loss": 2.0, "val/loss": 2.2}, {"step": 2, "loss": 1.0, "acc": 0.5}]) == 2

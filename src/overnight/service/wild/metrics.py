@@ -149,14 +149,15 @@ def _judge(context: Context, session: Session, run: Run, rows: Iterable[Mapping[
 
 
 def run_metrics(context: Context, request: OneRun) -> View:
-    """The series of a run: of the rows that were sent, else of its file, else of JSON lines in its log."""
+    """The series of a run: of the rows that were sent, else of its file, else of JSON lines in its log, else what it
+    said at its end."""
     attempt = context.store.read(lambda session: _newest(session, request.id))
     gathered = _gathered(points.of_run(context.store, request.id))
     if not gathered and attempt is not None:
         files = context.spots[attempt.target].files
         written = rows_of(_lines(files, attempt.folder, METRICS_FILE))
         gathered = _gathered(written) or _gathered(rows_of(_lines(files, attempt.folder)))
-    return gathered
+    return gathered or _gathered([context.store.read(lambda session: runs.results(session, request.id))])
 
 
 def _newest(session: Session, run_id: str) -> Attempt | None:
