@@ -108,6 +108,21 @@ def test_however_many_start_at_once_no_more_run_than_there_is_room(own: Protocol
         assert int(own.get(f"/runs/{run}/logs")["content"]) <= 2
 
 
+def test_what_finds_no_room_is_queued_with_a_reason_and_starts_later(own: Protocol) -> None:
+    own.room(1)
+    blocker = own.run("sleep 60", auto_start=True)["id"]
+    own.reaches(blocker, "running")
+    itself, asked = own.run("true", auto_start=True), own.run("true")["id"]
+    assert itself["status"] == "queued"
+    for _ in range(2):
+        reply = own.post(f"/runs/{asked}/start")
+        assert (reply["message"], reply["status"]) == ("Run queued", "queued")
+    assert own.get(f"/runs/{asked}")["queue_reason"]
+    assert own.get("/wild/v2/system-health")["max_new_runs"] == 0
+    own.post(f"/runs/{blocker}/stop")
+    assert {own.ended(run)["status"] for run in (itself["id"], asked)} == {"finished"}
+
+
 def test_many_starts_of_one_run_are_one_attempt(own: Protocol) -> None:
     own.room(2)
     run = own.run("sleep 0.5")["id"]

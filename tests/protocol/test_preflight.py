@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +65,22 @@ def test_without_the_right_token_nothing_else_is_answered(wild: Protocol, header
 def test_both_headers_carry_the_token(wild: Protocol) -> None:
     for headers in ({"X-Auth-Token": wild.token}, {"Authorization": f"Bearer {wild.token}"}):
         assert wild.curl("GET", "/runs", headers=headers, token=False).status == 200
+
+
+def test_a_server_that_other_machines_reach_has_a_token_first(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    it = Protocol(home)
+    with pytest.raises(AssertionError):
+        it.up("--host", "0.0.0.0")  # noqa: S104
+    it.down()
+    it.up("--host", "0.0.0.0", "--insecure-bind")  # noqa: S104
+    try:
+        assert len(it.token) >= 40
+        assert it.curl("GET", "/runs", token=False).status == 401
+        assert it.curl("GET", "/runs").status == 200
+    finally:
+        it.down()
 
 
 def test_a_foreign_page_is_refused(wild: Protocol) -> None:
