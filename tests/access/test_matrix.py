@@ -31,7 +31,7 @@ def test_every_operation_needs_a_verb_that_some_role_has(route: Any) -> None:
     assert isinstance(route.verb, Verb)
     assert any(route.verb in verbs for verbs in VERBS.values())
     assert route.verb is Verb.READ or not route.public
-    assert route.changes == (route.verb is not Verb.READ and route.name != "list_tokens")
+    assert route.changes == (route.verb is not Verb.READ and route.name not in ("list_tokens", "plan"))
 
 
 @pytest.mark.parametrize("who", ROLES, ids=lambda who: who.actor)
@@ -40,6 +40,12 @@ def test_a_role_is_answered_where_its_verbs_allow_it_and_nowhere_else(bench: Ben
         idle = replace(operation, work=lambda _, __: {})
         allowed = operation.route.public or operation.route.verb in VERBS.get(who.role, ()) & who.verbs
         assert _answers(bench.by(who), idle) == allowed, operation.name
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.ATTEMPT, Role.APPROVER])
+def test_whoever_submits_nothing_learns_no_files_or_variables_of_the_server(bench: Bench, role: Role) -> None:
+    who = Principal("ann", role, VERBS[role])
+    assert isinstance(bench.by(who).refusal("plan", file="campaign: c", directory="/"), Denied)
 
 
 @pytest.mark.parametrize("verb", Verb)
@@ -52,7 +58,9 @@ def test_a_token_with_one_verb_does_that_alone(bench: Bench, verb: Verb) -> None
 def test_what_cannot_be_answered_for_a_part_is_refused_within_a_scope(bench: Bench) -> None:
     who = Principal("ann", Role.OPERATOR, VERBS[Role.OPERATOR], Scope("ann"))
     refused = {it.name for it in OPERATIONS if not _answers(bench.by(who), _idle(it))}
-    assert refused == {"doctor", "verify_log", "list_tokens"}
+    shared = {it.name for it in OPERATIONS if it.route.verb is Verb.OPERATE}
+    assert refused == {"doctor", "verify_log", "list_tokens", *shared}
+    assert shared == {"set_cluster", "create_skill", "edit_skill", "delete_skill"}
 
 
 def _idle(operation: Operation) -> Operation:

@@ -158,7 +158,9 @@ def test_streams_of_a_token_end_with_it(server: Server) -> None:
     assert b"counts no more" in received
 
 
-@pytest.mark.parametrize("path", ["/v1/events/stream", "/v1/events?after=9999999&wait=100", "/v1/runs/{run}/log/stream"])
+@pytest.mark.parametrize(
+    "path", ["/v1/events/stream", "/v1/events?after=9999999&wait=100", "/v1/runs/{run}/log/stream"]
+)
 def test_streams_and_waiting_requests_end_with_the_time_of_their_token(server: Server, path: str) -> None:
     run = server.run(gpus=64)
     short = token(server, f"short-{len(path)}", expires_in=1.0)
@@ -217,6 +219,8 @@ def test_loopback_is_trusted_as_an_agent_and_never_more(tmp_path: Path) -> None:
         assert server.ask("POST", "/cluster", {"type": "slurm"}, headers=NONE).status == 403
         assert server.ask("GET", "/v1/tokens", headers=NONE).status == 403
         assert server.ask("GET", "/v1/whoami", headers={"X-Auth-Token": "wrong"}).status == 401
+        for name, value in (("X-Forwarded-For", "10.0.0.1"), ("Forwarded", "for=x"), ("Sec-Fetch-Site", "cross-site")):
+            assert server.ask("GET", "/v1/whoami", headers={**NONE, name: value}).status == 401, name
 
 
 def test_a_server_for_other_machines_makes_a_token_before_it_answers(tmp_path: Path) -> None:
@@ -226,6 +230,9 @@ def test_a_server_for_other_machines_makes_a_token_before_it_answers(tmp_path: P
         assert server.ask("GET", "/v1/status", headers=NONE).status == 401
         assert server.ask("GET", "/runs", headers=NONE).status == 401
         assert server.ask("GET", "/runs").status == 200
+        foreign = server.ask("POST", "/runs", {}, headers={"Origin": "http://192.0.2.7"})
+        assert (foreign.status, foreign.headers["x-error-code"]) == (403, "foreign_origin")
+        assert server.ask("GET", "/runs", headers={"Origin": server.url}).status == 200
 
 
 def test_a_job_reaches_its_own_run_while_it_lives(server: Server, tmp_path: Path) -> None:

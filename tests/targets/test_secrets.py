@@ -19,6 +19,12 @@ def test_a_variable_of_the_server_is_read_as_it_is(tmp_path: Path) -> None:
     assert read("env:TOKEN", tmp_path, TOKEN=" a:b\n") == " a:b\n"
 
 
+@pytest.mark.parametrize("name", ["OVERNIGHT_TOKEN", "OVERNIGHT_DATABASE_URL"])
+def test_what_opens_the_server_itself_is_given_to_no_job(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Refused, match="the server's own"):
+        read(f"env:{name}", tmp_path, **{name: "a"})
+
+
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
 def test_the_newline_that_ends_a_file_is_no_part_of_the_secret(tmp_path: Path, ending: str) -> None:
     (tmp_path / "key").write_bytes(f"a\nb{ending}".encode())

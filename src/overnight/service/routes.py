@@ -35,7 +35,7 @@ class Route(NamedTuple):
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("plan", "POST", "/v1/plan", "Expand, check and preflight a campaign file."),
+    Route("plan", "POST", "/v1/plan", "Expand, check and preflight a campaign file.", verb=Verb.SUBMIT),
     Route("convert", "POST", "/v1/convert", "Write any campaign file as a native one."),
     Route("submit", "POST", "/v1/campaigns", "Submit a campaign file.", changes=True, verb=Verb.SUBMIT, status=201),
     Route(

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 
 from overnight.domain.errors import Refused
 
+NEVER = frozenset({"OVERNIGHT_TOKEN", "OVERNIGHT_DATABASE_URL"})
+"""The server's own: no job gets them, whoever asks."""
 LARGEST_SECRET = 64 * 1024
 """Bytes of a secret: keys and tokens are short, and the kernel bounds a variable at 128 KiB."""
 
@@ -27,6 +29,8 @@ def read_secret(name: str, reference: str, workdir: str, environment: Mapping[st
     A relative path starts at `workdir`; `~` is the server's home folder.
     """
     kind, _, where = reference.partition(":")
+    if kind == "env" and where in NEVER:
+        raise _refused(name, reference, "is the server's own")
     if kind == "env":
         value = environment.get(where)
     elif kind == "file":

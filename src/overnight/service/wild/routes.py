@@ -11,7 +11,7 @@ _look = partial(Route, dialect="wild")
 _send = partial(Route, dialect="wild", changes=True, verb=Verb.REPORT)
 _make = partial(Route, dialect="wild", changes=True, verb=Verb.SUBMIT)
 _steer = partial(Route, dialect="wild", changes=True, verb=Verb.STEER)
-_operate = partial(Route, dialect="wild", changes=True, verb=Verb.OPERATE)
+_operate = partial(Route, dialect="wild", changes=True, verb=Verb.OPERATE, whole=True)
 
 WILD_ROUTES: tuple[Route, ...] = (
     _make("create_run", "POST", "/runs", "Create a run: one configuration that should be tried."),

@@ -20,6 +20,10 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 LOOPBACK_PEERS = ("127.", "::1", "::ffff:127.")
 PUBLIC = frozenset({b"/health", b"/docs", b"/openapi.json"})
 """Answered without a token: they say nothing about anybody's work."""
+FORWARDED = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
+"""Headers of proxies: who sent such a request is somebody else, maybe on another machine."""
+ELSEWHERE = ("cross-site", "same-site")
+"""What browsers say (`Sec-Fetch-Site`) of requests by pages of other servers; some come without an Origin."""
 CHALLENGE = ((b"www-authenticate", b'Bearer realm="overnight"'),)
 
 
@@ -33,7 +37,7 @@ class Gate:
     any_address: bool = False
     """Whether any literal IP address means this server: it listens on all of them. Rebinding needs a name."""
     trust_loopback: bool = False
-    """Whether requests from this machine pass without a token."""
+    """Whether requests from this machine pass without a token; not those of proxies and of foreign pages."""
 
     def check(self, scope: Scope, head: Head, *, public: bool = False) -> Principal:
         """Who asks; NOBODY where that does not matter (`public`). Raises Fault unless the request may pass."""
@@ -61,12 +65,14 @@ class Gate:
         if origin is None:
             return
         scheme, found, host = origin.lower().partition("://")
-        if not found or scheme not in ("http", "https") or not self._is_ours(host):
+        # Of literal addresses, which all may be ours, only the one that was asked is the page's own.
+        ours = host in self.hosts or host == (head.text(b"host") or "").lower()
+        if not found or scheme not in ("http", "https") or not ours:
             raise Fault(403, "foreign_origin", "pages of other origins may not ask this server")
 
     def _principal(self, scope: Scope, head: Head) -> Principal:
         given = [token for token in (_bearer(head), head.values.get(b"x-auth-token")) if token is not None]
-        if not given and self.trust_loopback and _from_loopback(scope):
+        if not given and self.trust_loopback and _from_loopback(scope, head):
             return LOOPBACK
         now = self.clock.wall()
         found = [self.keyring.find(token.strip(), now) for token in given]
@@ -100,8 +106,10 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _from_loopback(scope: Scope) -> bool:
+def _from_loopback(scope: Scope, head: Head) -> bool:
     client = scope.get("client")
+    if FORWARDED & head.values.keys() or head.text(b"sec-fetch-site") in ELSEWHERE:
+        return False
     return client is not None and str(client[0]).startswith(LOOPBACK_PEERS)
 
 
