@@ -72,9 +72,9 @@ def test_a_server_that_other_machines_reach_has_a_token_first(tmp_path: Path) ->
     home.mkdir(mode=0o700)
     it = Protocol(home)
     with pytest.raises(AssertionError):
-        it.up("--host", "0.0.0.0")  # noqa: S104
+        it.up("--host", "0.0.0.0")
     it.down()
-    it.up("--host", "0.0.0.0", "--insecure-bind")  # noqa: S104
+    it.up("--host", "0.0.0.0", "--insecure-bind")
     try:
         assert len(it.token) >= 40
         assert it.curl("GET", "/runs", token=False).status == 401
