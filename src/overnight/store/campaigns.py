@@ -7,7 +7,6 @@ import posixpath
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -246,10 +245,9 @@ def submit_single(
     return ids
 
 
-@lru_cache(maxsize=1024)
 def shape_of(plan: SweepPlan) -> str:
-    """16 hex digits that are equal for equal settings and priority, of a plan without cells; cached, since most of what
-    is submitted one by one shares a few."""
+    """16 hex digits that are equal for equal settings and priority. Not cached: plans are equal that differ in text
+    (5 and 5.0), so that what was asked for before would decide."""
     return hashlib.sha256(f"{rows.settings_of(plan)}{plan.priority}".encode()).hexdigest()[:16]
 
 
