@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from overnight.service.context import Context
@@ -14,7 +13,7 @@ class LocalCaller:
     """A `Caller` on a context of this process."""
 
     def __init__(self, context: Context) -> None:
-        self._context = replace(context, origin="cli")
+        self._context = context
 
     def call(self, operation: str, /, *, key: str | None = None, **fields: Any) -> dict[str, Any]:
         """See `Caller.call`."""
