@@ -63,7 +63,7 @@ def take_in(session: Session, seen: Look) -> bool:
     holds = marks.holds(session)
     held = {subject for subject, (code, _) in holds.items() if code == CODE}
     others = holds.keys() - held
-    for subject in held - seen.rooms.keys():
+    for subject in sorted(held - seen.rooms.keys()):
         marks.release(session, subject)
     low: dict[str, Room] = {}
     for subject, found in seen.rooms.items():
