@@ -39,10 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> int:
-        folder = item.path.relative_to(config.rootpath).parts[1]
-        return LONG.index(folder) if folder in LONG else len(LONG)
+        return next((LONG.index(part) for part in item.path.parts[:-1] if part in LONG), len(LONG))
 
     items.sort(key=place)
 

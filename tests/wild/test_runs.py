@@ -487,3 +487,13 @@ def test_every_change_says_who_and_in_which_conversation(desk: ProtocolDesk) -> 
     found = desk.events(*kinds)
     assert len(found) == 3
     assert {(event["actor"], event["chat"]) for event in found} == {("ada", "c")}
+
+
+def test_a_page_of_long_commands_ends_early_and_goes_on_at_its_cursor(desk: ProtocolDesk) -> None:
+    made = [desk.make(f"true #{'x' * 1_000_000}") for _ in range(20)]
+    whole, cursor, pages = [], None, 0
+    while pages == 0 or cursor:
+        page = desk.do("get_runs", limit=100, **({"cursor": cursor} if cursor else {}))
+        whole, cursor, pages = whole + [run["id"] for run in page], page.cursor, pages + 1
+    assert whole == made[::-1]
+    assert pages == 2

@@ -10,7 +10,10 @@ from overnight.surfaces.cli.follow import Standing, durations, time_left
 from overnight.surfaces.cli.serving import Trouble
 from overnight.surfaces.cli.watch import Lines, bar, failure_lines, progress_line
 
-STATES = ("waiting", "queued", "running", "delayed", "cancelling", "succeeded", "failed", "blocked", "cancelled")
+STATES = (
+    "ready", "waiting", "queued", "running", "delayed", "external", "cancelling", "succeeded", "failed", "blocked",
+    "cancelled",
+)  # fmt: skip
 
 
 class Hand:

@@ -17,6 +17,11 @@ from overnight.store.listing import Wanted
 
 NEWEST = 2**62
 """A place after every run."""
+AT_ONCE = 100
+"""Runs that are read at once for a page."""
+LARGEST_PAGE = 16 * 1024 * 1024
+"""Characters of commands after which a page ends early, with a cursor: commands may be long, and 10,000 of them too
+much for one answer."""
 
 
 def create_run(context: Context, request: NewRun) -> RunView:
@@ -66,14 +71,19 @@ def _page(session: Session, request: RunPage) -> list[RunView]:
         chat=request.chat_session_id or None,
         archived=request.archived,
     )
-    place, shown = int(request.cursor[1:], 16) if request.cursor else NEWEST, list[RunView]()
+    place, shown, length = int(request.cursor[1:], 16) if request.cursor else NEWEST, list[RunView](), 0
     while len(shown) < request.limit:
-        size = request.limit - len(shown)
+        size = min(request.limit - len(shown), AT_ONCE)
         found = listing.page(session, wanted, place, size, newest=True)
-        shown += [it for it in views.many(session, found) if request.status in (None, it["status"])]
+        for run, view in zip(found, views.many(session, found), strict=True):
+            if length >= LARGEST_PAGE:
+                return Listed(shown, f"r{place:x}")
+            place = run.seq
+            if request.status in (None, view["status"]):
+                shown.append(view)
+                length += len(view["command"])
         if len(found) < size:
             return Listed(shown, None)
-        place = found[-1].seq
     return Listed(shown, f"r{place:x}" if request.limit else None)
 
 
