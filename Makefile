@@ -8,7 +8,7 @@ ALONE := tests/chaos/test_kill_points.py
 SIDE_BY_SIDE := -n 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench real-parts lock
+.PHONY: help setup demo test nightly check bench real-parts lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,10 @@ test: setup ## every test that this machine can run; ARGS="-k word" for some of 
 		--cov-branch --cov-report=term:skip-covered --cov-fail-under=100
 	@[ -n "$(ARGS)" ] || $(VENV_PYTHON) -m pytest -q $(ALONE)
 	$(VENV_PYTHON) -m pytest $(or $(ARGS),--ignore=tests/planner --ignore=tests/domain --ignore=$(ALONE) $(SIDE_BY_SIDE))
+
+nightly: setup ## what takes a night: 50,000 changes with lost replies, many more schedules of the simulator
+	OVERNIGHT_TEST_LOST_REPLIES=50000 $(VENV_PYTHON) -m pytest tests/chaos/test_lost_replies.py
+	OVERNIGHT_TEST_SCHEDULES=100000 $(VENV_PYTHON) -m pytest --timeout 36000 tests/sim/test_schedules.py
 
 check: setup ## lint, format, types, import contracts, generated docs
 	@tools/check.sh
