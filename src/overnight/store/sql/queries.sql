@@ -115,10 +115,6 @@ SELECT id FROM sweeps WHERE id >= :low AND id < :high LIMIT 3;
 SELECT id, seq, campaign_id, name, state, gate, priority, settings, created_at, settled_at, started_at
 FROM sweeps WHERE campaign_id = :campaign_id ORDER BY seq;
 
--- name: sweeps_active
-SELECT id, seq, campaign_id, name, state, gate, priority, settings, created_at, settled_at, started_at
-FROM sweeps WHERE state = 'active' ORDER BY seq;
-
 -- name: sweep_settled_at
 UPDATE sweeps SET settled_at = :now WHERE id = :id;
 
@@ -188,13 +184,6 @@ SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, co
   interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint,
   actor, origin, chat, attributed, parent_id, queued_at, archived_at
 FROM runs WHERE sweep_id = :sweep_id AND seq > :after ORDER BY seq LIMIT :limit;
-
--- name: runs_alone
--- Runs outside any campaign; their sweeps are few (one per shape), so the sweep index serves.
-SELECT id, seq, campaign_id, sweep_id, name, state, reason, detail, priority, config, attempts, failures,
-  interruptions, not_before, created_at, started_at, ended_at, fence, rung, hint,
-  actor, origin, chat, attributed, parent_id, queued_at, archived_at
-FROM runs WHERE campaign_id IS NULL AND seq < :before ORDER BY seq DESC LIMIT :limit;
 
 -- name: runs_queued_head
 -- The next runs of a sweep. The partial index is forced: SQLite's planner prefers the one on sweep_id (7,000 x slower).
