@@ -38,6 +38,7 @@ def claimed(made: dict[str, Any], **changes: Any) -> Claimed:
         settings=SETTINGS,
         upstream={},
         log_cap=99,
+        workdir=SETTINGS.workdir,
     )
     return replace(it, **changes)
 

@@ -205,7 +205,7 @@ def test_runs_that_take_no_device_start_within_their_bound_though_no_device_is_f
 
 
 def test_a_sweep_for_another_target_is_not_offered_here(desk: Desk) -> None:
-    desk.submit(Need(gpus=1), target="box")
+    desk.submit(Need(gpus=1), targets=("box",))
     assert desk.place() == {}
 
 

@@ -53,6 +53,7 @@ class Site:
             settings=settings,
             upstream=fields["upstream"],
             log_cap=None,
+            workdir=settings.workdir,
         )
         return launch_of(claimed, fields["secrets"])
 

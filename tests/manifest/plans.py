@@ -117,7 +117,7 @@ def sweeps(draw: st.DrawFn, name: str, before: list[SweepPlan]) -> SweepPlan:
         replicates=draw(st.sampled_from([(), ("seed",), ("seed", "a.b")])),
         phase=draw(st.sampled_from(["", "p", name])),
         barrier=draw(st.booleans()),
-        target=draw(st.sampled_from(["here", "me@box"])),
+        targets=(draw(st.sampled_from(["here", "me@box"])),),
         secrets=draw(st.sampled_from([(), (("Z", "env:TOKEN"), ("Y", "file:/a b"))])),
         estimate=draw(MAYBE),
         stale_after=draw(MAYBE),

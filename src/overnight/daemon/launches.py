@@ -32,6 +32,8 @@ class Claimed:
     upstream: Mapping[str, str]
     """Sweep name -> folder of the one run of it that this run waited for."""
     log_cap: int | None
+    workdir: str
+    """Where it works, on its target."""
 
 
 def effective(config: Mapping[str, Any], rung: int) -> Mapping[str, Any]:
@@ -65,7 +67,7 @@ def launch_of(claimed: Claimed, secrets: Mapping[str, str] = NO_SECRETS) -> Laun
         fence=claimed.fence,
         argv=activated(_argv(claimed, names), claimed.settings.environment, _around(claimed, variables)),
         env=variables,
-        cwd=claimed.settings.workdir,
+        cwd=claimed.workdir,
         folder=claimed.folder,
         time_limit=own(claimed, "time_limit"),
         grace=claimed.settings.grace,
@@ -106,7 +108,7 @@ def _check(claimed: Claimed) -> tuple[str, ...] | None:
 def _around(claimed: Claimed, variables: Mapping[str, str | None]) -> Around:
     return Around(
         attempt=claimed.attempt,
-        workdir=claimed.settings.workdir,
+        workdir=claimed.workdir,
         folders=(claimed.folder, *claimed.upstream.values()),
         variables=variables,
         gpus=any(device.kind == "gpu" for device in claimed.devices),

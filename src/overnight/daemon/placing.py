@@ -196,6 +196,7 @@ def _claimed(
         settings=settings,
         upstream=dict(session.rows("run_upstream", run_id=spot.run)) if "${needs." in text else {},
         log_cap=world.places[spot.target].log_cap,
+        workdir=world.places[spot.target].workdir(settings),
     )
 
 

@@ -57,7 +57,7 @@ def _evidence(world: World, claimed: Claimed, news: News) -> Evidence:
         return NO_EVIDENCE
     record = news.seen.record
     outputs = outputs_of(claimed.config, launch_names(claimed)) if record.get("code") == 0 else []
-    return world.places[claimed.target].files.evidence(claimed.folder, claimed.settings.workdir, outputs, record)
+    return world.places[claimed.target].files.evidence(claimed.folder, claimed.workdir, outputs, record)
 
 
 def settle(session: Session, facts: Sequence[Fact]) -> Settled:

@@ -110,7 +110,7 @@ class Watch:
         moved = NOTHING
         if limits.stale_after is not None or limits.hang is not None:
             outputs = outputs_of(claimed.config, launch_names(claimed))
-            moved = world.places[claimed.target].files.progress(claimed.folder, claimed.settings.workdir, outputs)
+            moved = world.places[claimed.target].files.progress(claimed.folder, claimed.workdir, outputs)
         used = [self._used.get(device.id, (0.0, None)) for device in claimed.devices if device.kind == "gpu"]
         idle = all_idle([percent if now - read < FRESH_SECONDS else None for read, percent in used])
         return Glimpse(moved.log_size, moved.files_at, moved.whole, idle)

@@ -9,10 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from overnight.clock import Clock
+from overnight.domain.nouns import SweepSettings
 from overnight.domain.room import NO_RESERVE, Reserve
 from overnight.store.base import Store
 from overnight.targets.base import Files, Room, Target
 
+TREE = "tree"
+"""The files of a frozen copy, in its folder; beside them lies the list of them."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 """No variables: for worlds without a server that could be asked."""
 
@@ -29,6 +32,16 @@ class Place:
     """Bytes of one attempt's log."""
     doing: Callable[[int], str] | None = None
     """What a process and those below it do, in one line; None = nobody can look there."""
+    code: Path | None = None
+    """Where frozen copies of working folders lie, on the target, each named by its identity."""
+    near: bool = True
+    """Whether its verbs answer at once: it is this machine. Others are asked by errands."""
+
+    def workdir(self, settings: SweepSettings) -> str:
+        """Where the runs of a sweep work, on this target."""
+        if settings.code is None or self.code is None:
+            return settings.workdir
+        return str(self.code / settings.code / TREE)
 
 
 @dataclass(slots=True)

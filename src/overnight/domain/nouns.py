@@ -63,7 +63,14 @@ class SweepSettings:
     replicates: tuple[str, ...]
     phase: str = ""
     barrier: bool = False
-    target: str = "here"
+    targets: tuple[str, ...] = ("here",)
+    """Where its runs may go, in order of preference."""
+    code: str | None = None
+    """Identity of the frozen copy of `workdir` that its runs work in; None = in `workdir` itself, on the target."""
+    on_disconnect: str = "hold"
+    """What the end of a lease means: `hold`, `requeue` or `kill`."""
+    lease: float = 900.0
+    """Seconds without a word of its server after which a host ends a run by itself (not with `hold`)."""
     secrets: tuple[tuple[str, str], ...] = ()
     estimate: float | None = None
     stale_after: float | None = None
@@ -74,6 +81,11 @@ class SweepSettings:
     """Starts only while fewer runs are live than the cluster has room for; the cluster's type decides on its GPU."""
     shell: str = "/bin/sh"
     """What reads commands that are text."""
+
+    @property
+    def target(self) -> str:
+        """The first of its targets."""
+        return self.targets[0]
 
 
 @dataclass(frozen=True, slots=True)

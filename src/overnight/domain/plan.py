@@ -173,7 +173,16 @@ class SweepPlan:
     """Phase of the campaign that it is part of; empty = one of its own, of its name."""
     barrier: bool = False
     """Starts only when all sweeps before it in the file are over, their processes gone and the devices clean."""
-    target: str = "here"
+    targets: tuple[str, ...] = ("here",)
+    """Where its runs may go, in order of preference."""
+    mirror: bool = False
+    """Whether its runs work in a frozen copy of `workdir`, a folder of this machine, instead of in `workdir` itself."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of what is left out of that copy, as in a `.gitignore`."""
+    on_disconnect: str = "hold"
+    """What the end of a lease means for a run on a host that is not reached: `hold`, `requeue` or `kill`."""
+    lease: float = 900.0
+    """Seconds without a word of its server after which a host ends such a run by itself (not with `hold`)."""
     secrets: tuple[tuple[str, str], ...] = ()
     """Variables whose values are read at launch: (name, `env:NAME` or `file:PATH`). Never stored."""
     estimate: float | None = None
@@ -195,6 +204,11 @@ class SweepPlan:
     def phase_name(self) -> str:
         """The phase that it is reported under."""
         return self.phase or self.name
+
+    @property
+    def target(self) -> str:
+        """The first of its targets."""
+        return self.targets[0]
 
 
 @dataclass(frozen=True)

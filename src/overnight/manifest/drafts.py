@@ -76,7 +76,7 @@ class SweepDraft:
             replicates=self.settings.replicates,
             phase=self.phase,
             barrier=self.barrier,
-            target=self.settings.target,
+            targets=(self.settings.target,),
             secrets=tuple(self.settings.secrets.items()),
             estimate=self.settings.estimate,
             stale_after=self.settings.stale_after,

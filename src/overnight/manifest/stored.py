@@ -25,9 +25,11 @@ FORMAT = 1
 
 
 _SWEEP_PLAIN = (
-    "name", "workdir", "time_limit", "grace", "parallel", "priority", "phase", "barrier", "target", "estimate",
-    "stale_after", "hang", "precondition_wait", "breaker",
+    "name", "workdir", "time_limit", "grace", "parallel", "priority", "phase", "barrier", "estimate",
+    "stale_after", "hang", "precondition_wait", "breaker", "mirror", "on_disconnect", "lease",
 )  # fmt: skip
+_SWEEP_ADDED = frozenset({"mirror", "on_disconnect", "lease"})
+"""Settings that plans of earlier versions do not have."""
 _CELL_PLAIN = ("line", "skip_if_done", "time_limit", "estimate", "stale_after")
 
 
@@ -55,6 +57,8 @@ def _sweep(sweep: SweepPlan) -> dict[str, Any]:
         "retry": asdict(sweep.retry),
         "environment": asdict(sweep.environment),
         "replicates": list(sweep.replicates),
+        "targets": list(sweep.targets),
+        "exclude": list(sweep.exclude),
         "cells": [_cell(cell) for cell in sweep.cells],
     }
 
@@ -96,7 +100,9 @@ def plan_from(stored: Mapping[str, Any]) -> CampaignPlan:
 
 def _sweep_from(stored: Mapping[str, Any]) -> SweepPlan:
     return SweepPlan(
-        **{name: stored[name] for name in _SWEEP_PLAIN},
+        **{name: stored[name] for name in _SWEEP_PLAIN if name not in _SWEEP_ADDED or name in stored},
+        targets=tuple(stored.get("targets") or [stored["target"]]),
+        exclude=tuple(stored.get("exclude", ())),
         cells=tuple([_cell_from(cell) for cell in stored["cells"]]),
         secrets=tuple((name, reference) for name, reference in stored["secrets"]),
         needs=tuple(

@@ -58,6 +58,14 @@ class Launch:
     log_cap: int | None
     check: tuple[str, ...] | None = None
     """A command that must end well before `argv` is started; what it says otherwise is why nothing was."""
+    devices: tuple[str, ...] = ()
+    """UUIDs of its GPUs: locked on the host while it lives, against other homes and users there."""
+    shared: bool = False
+    """Whether other runs of this home may hold these GPUs too."""
+    lease: float | None = None
+    """Seconds without a word of the server after which the host ends it by itself; None = never."""
+    code: str | None = None
+    """Folder of the frozen copy that it works in, which is compared with its list of files first."""
 
 
 @dataclass(frozen=True, slots=True)

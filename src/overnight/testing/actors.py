@@ -200,7 +200,7 @@ class Actors:
             workdir="/study",
             needs=needs,
             need=self._need(),
-            target=rng.choice(list(self.inspector.hosts)),
+            targets=(rng.choice(list(self.inspector.hosts)),),
             retry=self._retry(len(smaller)),
             breaker=rng.choice((None, 1, 2, 5)),
             time_limit=rng.choice((None, None, 20.0, 3600.0)),

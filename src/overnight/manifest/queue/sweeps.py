@@ -166,7 +166,7 @@ def _sweep(
         replicates=settings.replicates,
         phase=phase.name,
         barrier=phase.barrier,
-        target=target,
+        targets=(target,),
         estimate=settings.job.estimate,
         stale_after=settings.job.stale_after,
         precondition_wait=settings.precondition_wait,
