@@ -38,7 +38,8 @@ from overnight.targets.devices.offers import offers
 from overnight.targets.devices.owners import owners
 from overnight.targets.doing import doing
 from overnight.targets.files import LocalFiles
-from overnight.targets.local import LocalTarget
+from overnight.targets.local import local_target
+from overnight.targets.runner_target import RunnerTarget
 
 
 def open_store(configuration: Configuration, clock: Clock, *, alone: bool) -> Store:
@@ -70,7 +71,7 @@ class Plane:
     lock: HomeLock
     _aside: Aside
     _store: Store
-    _target: LocalTarget
+    _target: RunnerTarget
     _probe: GpuProbe
     _stop: threading.Event
     _thread: threading.Thread
@@ -227,7 +228,7 @@ def _guarded(loop: Loop, stop: threading.Event, broken: Callable[[str], None]) -
         raise
 
 
-def _local_target(configuration: Configuration, store: Store, clock: Clock, probe: GpuProbe) -> LocalTarget:
+def _local_target(configuration: Configuration, store: Store, clock: Clock, probe: GpuProbe) -> RunnerTarget:
     local, folder = configuration.local, Path(configuration.home, "runner")
 
     def look() -> list[Offer]:
@@ -235,7 +236,7 @@ def _local_target(configuration: Configuration, store: Store, clock: Clock, prob
         ours = owners(reading.pids, os.path.realpath(folder))
         return offers(reading, target="here", slots=local.slots, threshold_mib=threshold, owners=ours)
 
-    return LocalTarget(
+    return local_target(
         folder=folder,
         offers=look,
         clock=clock,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from overnight.runner import identity
-from overnight.targets.local import ASK_SECONDS
+from overnight.targets.runner_target import ASK_SECONDS
 from tests.chaos.plane import Plane, eventually, kill
 
 LULL_SECONDS = ASK_SECONDS + 2

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from overnight.clock import SystemClock
-from overnight.targets.local import LocalTarget, fixed
+from overnight.targets.local import fixed, local_target
+from overnight.targets.runner_target import RunnerTarget
 from overnight.testing.target_contract import Bench, TargetContract
 
 
@@ -28,7 +29,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     numbers = count(1)
     work = tmp_path / "home" / "work"
     work.mkdir(parents=True)
-    target = LocalTarget(
+    target = local_target(
         folder=tmp_path / "runner",
         offers=fixed([]),
         clock=SystemClock(),
@@ -38,8 +39,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     target.owned()
 
     def disconnect() -> None:
-        link = target._link
-        assert link is not None
+        link = target._keeper.link()
         link.close()
         for _ in moments():
             if not link.is_open:
@@ -74,9 +74,9 @@ def test_a_runner_that_was_killed_is_replaced_and_its_attempts_go_on(bench: Benc
 
 
 def test_a_server_with_an_older_session_number_takes_the_next_one(tmp_path: Path) -> None:
-    def target(first: int) -> LocalTarget:
+    def target(first: int) -> RunnerTarget:
         numbers = count(first)
-        return LocalTarget(
+        return local_target(
             folder=tmp_path / "runner",
             offers=fixed([]),
             clock=SystemClock(),

@@ -23,7 +23,8 @@ from overnight.store.base import SYSTEM, Session
 from overnight.store.moves import move
 from overnight.targets.base import Dead, Launch, Refused, Unknown
 from overnight.targets.files import LocalFiles
-from overnight.targets.local import LocalTarget, _understood
+from overnight.targets.greeting import greet
+from overnight.targets.told import understood
 from overnight.testing.actors import perform
 from overnight.testing.chance import Chance
 from overnight.testing.host import FakeHost
@@ -125,7 +126,7 @@ def test_a_stranger_that_has_ended_does_not_stand_in_the_way_for_ever(record: Re
     ("code", "kind"), [("bad_launch", Refused), ("stale_fence", Dead), ("still_live", Unknown), ("journal", Unknown)]
 )
 def test_what_a_refused_start_proves(code: str, kind: type) -> None:
-    assert isinstance(_understood(code, "why"), kind)
+    assert isinstance(understood({"code": code, "message": "why"}), kind)
 
 
 class Link:
@@ -136,15 +137,14 @@ class Link:
         return {"boot_id": "b", "highest_fence": 500}
 
 
-def test_tokens_that_a_runner_has_seen_are_left_behind(record: Record, tmp_path: Path) -> None:
+def test_tokens_that_a_runner_has_seen_are_left_behind() -> None:
     floors: list[int] = []
 
     def session(floor: int) -> int:
         floors.append(floor)
         return max(floor, 40) + 1
 
-    target = LocalTarget(folder=tmp_path, offers=list, clock=record.clock, session=session, pause=lambda _: None)
-    target._greet(Link())  # type: ignore[arg-type]
+    assert greet(Link(), session) == "b"
     assert floors == [0, 500]
 
 

@@ -43,7 +43,7 @@ class FakeTarget:
     host: FakeHost
     chance: Chance
     session: Callable[[int], int]
-    """As `LocalTarget`'s: a number above all given before and above the argument."""
+    """As `RunnerTarget`'s: a number above all given before and above the argument."""
     point: Callable[[str], None]
     """Called before and after each effect: the server may die there, and others may act."""
     heard: Callable[[News], None] = lambda _: None
