@@ -11,6 +11,7 @@ from typing import Any
 
 from overnight.domain.alerts import DEFAULT_KINDS, AlertKind
 from overnight.domain.errors import Problem, Refused
+from overnight.domain.remote import SshSettings, ssh_settings, targets_problems
 from overnight.domain.room import Reserve
 
 DEFAULT_PORT = 3111
@@ -106,6 +107,8 @@ class Configuration:
     wild: WildSettings = field(default_factory=WildSettings)
     capacity: CapacitySettings = field(default_factory=CapacitySettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    targets: Mapping[str, SshSettings] = field(default_factory=dict)
+    """Machines that are reached over SSH, by their names."""
 
     @property
     def token_file(self) -> Path:
@@ -145,6 +148,7 @@ def load(environment: Mapping[str, str]) -> Configuration:
         wild=WildSettings(**document.get("wild_v2", {})),
         capacity=CapacitySettings(**document.get("capacity", {})),
         limits=LimitSettings(**document.get("limits", {})),
+        targets={name: ssh_settings(table) for name, table in document.get("targets", {}).items()},
     )
 
 
@@ -167,6 +171,7 @@ def _document(path: Path) -> dict[str, Any]:
         "wild_v2": _check_wild,
         "capacity": _check_capacity,
         "limits": _check_limits,
+        "targets": targets_problems,
     }
     problems = _unknown(document, set(checks), "")
     for name, check in checks.items():

@@ -9,6 +9,7 @@ import pytest
 from overnight.config import AnalysisSettings, Configuration, NotifySettings, load
 from overnight.domain.alerts import DEFAULT_KINDS
 from overnight.domain.errors import Refused
+from overnight.domain.remote import SshSettings
 
 SECRET = "discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js"
 
@@ -41,6 +42,15 @@ def test_urls_kinds_command_and_limit_are_read(tmp_path: Path) -> None:
     assert found.local.slots == 3
 
 
+def test_machines_reached_over_ssh_are_read(tmp_path: Path) -> None:
+    text = '[targets.a]\nssh = "ada@box"\n[targets."b.lab"]\nssh = {host = "10.0.0.7", port = 2222}\nslots = 4\n'
+    assert configured(tmp_path, text).targets == {
+        "a": SshSettings("box", user="ada"),
+        "b.lab": SshSettings("10.0.0.7", port=2222, slots=4),
+    }
+    assert load({"OVERNIGHT_HOME": str(tmp_path / "none")}).targets == {}
+
+
 def test_urls_are_not_shown_with_the_configuration(tmp_path: Path) -> None:
     assert "JHMHI8" not in repr(configured(tmp_path, f'[notify]\nurls = ["{SECRET}"]\n'))
 
@@ -68,6 +78,10 @@ def test_an_unknown_kind_is_refused_with_the_known_ones(tmp_path: Path) -> None:
         ('[analysis]\ncommand = ["a"]\ntime_limit = true', "analysis.time_limit"),
         ("[web]\nport = 1", "web"),
         ("local = []", "local"),
+        ("targets = []", "targets"),
+        ("[targets]\nbox = 'box'", "targets.box"),
+        ("[targets.here]\nssh = 'box'", "targets.here"),
+        ("[targets.box]\nssh = {port = 22}", "targets.box.ssh.host"),
     ],
 )
 def test_what_is_wrong_is_named_by_its_key(tmp_path: Path, text: str, place: str) -> None:

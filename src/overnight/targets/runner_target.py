@@ -54,7 +54,7 @@ class RunnerTarget:
         )
         self.wake: Callable[[], None] = lambda: None
         """Called when there is news, or the connection ended."""
-        self.renewed_at: float | None = None
+        self.renewed: float | None = None
         """When the newest beat came that its runner was answered, on the boot clock: its leases last from then on."""
 
     @property
@@ -153,7 +153,7 @@ class RunnerTarget:
         """Answer a beat: the runner counts its leases from the moment at which it sent it, which was before now."""
         came_at = self._clock.boot()
         if link.hint("renew", lambda _: None, n=beat):
-            self.renewed_at = came_at
+            self.renewed = came_at
 
     def _ended(self) -> None:
         self.wake()
