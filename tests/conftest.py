@@ -16,7 +16,7 @@ import pytest
 
 from tools import real_parts
 
-LONG = ("sim", "chaos", "contract", "power", "queue", "protocol", "native")
+LONG = ("sim", "hosts", "chaos", "contract", "power", "queue", "protocol", "native")
 """Folders whose files take longest: they go first, so that no worker of a parallel run is left with one at the end."""
 MISSING = pytest.StashKey[Counter[str]]()
 """For each missing part the number of tests that wanted it."""

@@ -47,6 +47,16 @@ def is_root() -> bool:
     return os.geteuid() == 0
 
 
+def has_hosts() -> bool:
+    """Whether hosts can be made of namespaces here; in some containers root may not."""
+    apart = ["unshare", "--net", "--mount", "--uts", "--pid", "--fork", "--mount-proc", "true"]
+    return (
+        programs("unshare", "ip")()
+        and is_root()
+        and subprocess.run(apart, capture_output=True, check=False).returncode == 0
+    )
+
+
 def has_cgroup() -> bool:
     """Whether control groups can be made here: the memory controller of version 1, or version 2."""
     root = Path("/sys/fs/cgroup")
@@ -56,9 +66,13 @@ def has_cgroup() -> bool:
 
 PARTS: Mapping[str, Part] = {
     "postgresql": Part("the second store runs on a real server", has_postgresql, ("postgresql",)),
-    "sshd": Part("hosts are reached over a real connection", programs("sshd", "ssh"), ("openssh-server",)),
+    "sshd": Part(
+        "hosts are reached over a real connection", programs("sshd", "ssh"), ("openssh-server", "openssh-client")
+    ),
     "strace": Part("kills and errors at an exact system call", programs("strace"), ("strace",)),
     "faketime": Part("programs with a wrong clock", programs("faketime"), ("faketime",)),
+    "firewall": Part("links that drop what goes one way", programs("iptables"), ("iptables",)),
+    "rsync": Part("working folders travel by rsync where both sides have it", programs("rsync"), ("rsync",)),
     "network": Part("hosts with a network of their own", programs("ip"), ("iproute2",)),
     "namespaces": Part(
         "hosts with processes and mounts of their own", programs("unshare", "nsenter", "setpriv"), ("util-linux",)
@@ -71,6 +85,11 @@ PARTS: Mapping[str, Part] = {
         ("python3-venv",),
     ),
     "podman": Part("jobs in containers", programs("podman", "runc"), ("podman", "runc", "conmon")),
+    "hosts": Part(
+        "separate hosts, made of namespaces",
+        has_hosts,
+        otherwise="run as root where namespaces may be made",
+    ),
     "root": Part("namespaces, mounts and foreign users", is_root, otherwise="run as root"),
     "cgroup": Part("limits and kills of whole trees", has_cgroup, otherwise="run where control groups are writable"),
 }
