@@ -236,7 +236,7 @@ def test_gpus_are_looked_at_more_often_while_one_is_to_come_back_or_runs_that_sh
     world = World(store, {"here": None}, SystemClock(), Random(0))  # type: ignore[dict-item]
 
     def interval() -> float:
-        return devices.interval(world, {"here": [GPU]})
+        return devices.interval(world, "here", [GPU])
 
     note(store, GPU, OTHER)
     assert interval() == devices.GPU_SECONDS
@@ -246,5 +246,5 @@ def test_gpus_are_looked_at_more_often_while_one_is_to_come_back_or_runs_that_sh
     assert interval() == devices.LEARNING_SECONDS
     end(store, sharing)
     assert interval() == devices.SETTLING_SECONDS
-    assert devices.interval(world, {"here": []}) == devices.SLOT_SECONDS
-    assert devices.interval(world, {}) == devices.GPU_SECONDS
+    assert devices.interval(world, "here", []) == devices.SLOT_SECONDS
+    assert devices.interval(world, "here", None) == devices.GPU_SECONDS

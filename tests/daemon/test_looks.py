@@ -41,7 +41,8 @@ class Heard:
 def turn(stage: Stage, looks: Looks, *, ended: bool = False, steered: bool = False) -> list[str]:
     """One turn of the loop as far as it is about files; returns what was asked of the record."""
     now = stage.clock.boot()
-    seen = looks.look(stage.world, now)
+    looks.send(stage.world, now)
+    seen = looks.taken({done.key: done for done in stage.world.errands.take()})
     asked: list[str] = []
 
     def work(session: Session) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from overnight.daemon.launches import Claimed
 from overnight.daemon.placing import claimed_again
-from overnight.daemon.watch import AT_ONCE, Watch
+from overnight.daemon.watch import AT_ONCE, Found, Watch
 from overnight.domain.nouns import Attempt
 from overnight.domain.plan import CellPlan
 from overnight.domain.reasons import Mark
@@ -60,9 +60,15 @@ class Watchtower(Stage):
         run = self.runs()[name].id
         return self.store.read(lambda session: runs.attempts(session, run))[-1]
 
+    def look(self) -> list[Found]:
+        """One look at those whose turn it is."""
+        now = self.clock.boot()
+        self.watch.send(self.world, self.claims, now)
+        return self.watch.judge(self.world, [it for done in self.world.errands.take() for it in done.value], now)
+
     def turn(self) -> bool:
         """Look, and put on record what is found; returns whether an end was ordered."""
-        found = self.watch.look(self.world, self.claims, self.clock.boot())
+        found = self.look()
         return bool(found) and self.store.write(SYSTEM, lambda session: self.watch.take_in(session, found))
 
     def live(self, seconds: float) -> bool:
@@ -144,7 +150,7 @@ def test_what_may_not_have_reached_the_record_is_said_again(tower: Watchtower) -
     tower.live(1000)
     tower.watch.forget()
     tower.clock.advance(50)
-    assert tower.watch.look(tower.world, tower.claims, tower.clock.boot())
+    assert tower.look()
 
 
 @pytest.mark.parametrize("moving", ["log", "checkpoint", "below/checkpoint", "../../work/out/model"])
@@ -203,7 +209,7 @@ def test_nothing_is_said_of_an_attempt_that_has_ended_meanwhile(tower: Watchtowe
     attempt = tower.begin("a", hang=100.0, stale_after=100.0)
     tower.live(110)
     tower.clock.advance(30)
-    found = tower.watch.look(tower.world, tower.claims, tower.clock.boot())
+    found = tower.look()
     assert len(found) == 2
     outcome = {"reason": "ok", "code": 0}
     tower.store.write(SYSTEM, lambda session: runs.end_attempt(session, attempt, "exit", outcome))

@@ -29,6 +29,7 @@ def dump(session: Session) -> Dump:
 
 def differing(one: Dump, other: Dump) -> list[str]:
     """Which tables' values differ, once per value; tables and rows must be the same in number."""
+    one, other = ({name.lower(): rows for name, rows in it.items()} for it in (one, other))  # SQLite folds their case
     assert one.keys() == other.keys()
     found = []
     for table, rows in one.items():

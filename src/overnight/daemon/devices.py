@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from overnight.daemon.world import World
 from overnight.domain.cluster import HERE, ClusterType
-from overnight.domain.errors import Unavailable
 from overnight.domain.nouns import Attempt
 from overnight.domain.states import DEVICE, LIVE_ATTEMPT
 from overnight.store import campaigns, cluster, families, rows, runs
@@ -27,24 +26,14 @@ GONE = "the driver does not list it any more"
 """Diagnosis of a device that was there before."""
 
 
-def look(world: World) -> dict[str, list[Offer]]:
-    """Ask every target what it has; one that cannot be asked keeps what is on record, which ages."""
-    found: dict[str, list[Offer]] = {}
-    for name, place in world.places.items():
-        try:
-            found[name] = place.target.offers()
-        except Unavailable:
-            continue
-    return found
-
-
-def interval(world: World, offers: Mapping[str, Sequence[Offer]]) -> float:
-    """Seconds until devices must be looked at again."""
-    if len(offers) < len(world.places):
+def interval(world: World, name: str, offers: Sequence[Offer] | None) -> float:
+    """Seconds until the devices of a target must be looked at again. None: it could not be asked; what is on record
+    stands, and ages."""
+    if offers is None:
         return GPU_SECONDS
-    if not any(offer.kind == "gpu" for offered in offers.values() for offer in offered):
+    if not any(offer.kind == "gpu" for offer in offers):
         return GPU_SECONDS if world.store.read(cluster.get).declares else SLOT_SECONDS
-    return world.store.read(lambda session: min(_gpu_interval(session, name) for name in world.places))
+    return world.store.read(lambda session: _gpu_interval(session, name))
 
 
 def _gpu_interval(session: Session, target: str) -> float:
@@ -55,9 +44,9 @@ def _gpu_interval(session: Session, target: str) -> float:
     return LEARNING_SECONDS if shared else GPU_SECONDS
 
 
-def note(session: Session, target: str, offers: Sequence[Offer]) -> None:
+def note(session: Session, target: str, offers: Sequence[Offer], *, fresh: bool = True) -> None:
     """Put a target's offers on record, keep what was seen of our use of them, and release what ended attempts still
-    hold of clean devices."""
+    hold of clean devices. Not `fresh`: read before one of them ended, so that it proves no device clean."""
     held = _held(session, target)
     seen = [_with_strays(offer, held.get(offer.id, ())) for offer in offers]
     seen += declared(session, target, [offer.position for offer in offers if offer.kind == "gpu"])
@@ -72,7 +61,8 @@ def note(session: Session, target: str, offers: Sequence[Offer]) -> None:
     for device, (state, _) in known.items():
         if device not in offered and state == "healthy" and move(session, DEVICE, device, "quarantine", reason="gone"):
             session.rows("device_diagnosis", id=device, diagnosis=GONE)
-    _free_clean(session, target, seen, held)
+    if fresh:
+        _free_clean(session, target, seen, held)
 
 
 def declared(session: Session, target: str, shown: Sequence[int]) -> list[Offer]:

@@ -35,29 +35,35 @@ class Fact:
 
 @dataclass(slots=True)
 class Settled:
-    """What a settle pass did: ended runs, attempts to forget, launching attempts to send again, whether GPUs came
-    back."""
+    """What a settle pass did: ended runs, attempts to forget, launching attempts to send again."""
 
     ended: list[EndedRun] = field(default_factory=list)
     forget: dict[str, list[str]] = field(default_factory=dict)
     unsent: list[str] = field(default_factory=list)
-    gpus: bool = False
+    gpus: set[str] = field(default_factory=set)
+    """Targets of which GPUs came back."""
+
+
+def ours(claims: Mapping[str, Claimed], news: Sequence[News]) -> list[News]:
+    """Without news about attempts that are not ours to judge: unknown ones, stale tokens (R2), and what a later piece
+    of the same news makes pointless."""
+    known = (item for item in news if item.attempt in claims and claims[item.attempt].fence == item.fence)
+    return list({item.attempt: item for item in known}.values())
 
 
 def gather(world: World, claims: Mapping[str, Claimed], news: Sequence[News]) -> list[Fact]:
-    """Look into the files of the attempts that ended. Drops news about attempts that are not ours to judge: unknown
-    ones,
-    stale tokens (R2), and what a later piece of the same news makes pointless."""
-    last = {item.attempt: item for item in news if item.attempt in claims and claims[item.attempt].fence == item.fence}
-    return [Fact(item, _evidence(world, claims[item.attempt], item)) for item in last.values()]
+    """Look into the files of the attempts that ended, those of which the news are ours. Raises Unavailable."""
+    return [fact_of(world, claims[item.attempt], item) for item in ours(claims, news)]
 
 
-def _evidence(world: World, claimed: Claimed, news: News) -> Evidence:
+def fact_of(world: World, claimed: Claimed, news: News) -> Fact:
+    """News with the evidence of its files, if it is an end. Raises Unavailable when they cannot be looked at now."""
     if not isinstance(news.seen, Ended):
-        return NO_EVIDENCE
+        return Fact(news)
     record = news.seen.record
     outputs = outputs_of(claimed.config, launch_names(claimed)) if record.get("code") == 0 else []
-    return world.places[claimed.target].files.evidence(claimed.folder, claimed.workdir, outputs, record)
+    evidence = world.places[claimed.target].files.evidence(claimed.folder, claimed.workdir, outputs, record)
+    return Fact(news, evidence)
 
 
 def settle(session: Session, facts: Sequence[Fact]) -> Settled:
@@ -153,7 +159,7 @@ def _end(session: Session, attempt: Attempt, fact: Fact, transition: str, outcom
         return
     done.forget.setdefault(attempt.target, []).append(attempt.id)
     if any(_is_gpu(device) for device in attempt.devices):
-        done.gpus = True
+        done.gpus.add(attempt.target)
         families.learn(session, attempt, outcome.reason)
     else:
         runs.release_leases(session, attempt)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from overnight.daemon.launches import Claimed, launch_names, outputs_of, own
 from overnight.daemon.world import World
@@ -33,6 +34,12 @@ _TITLES = {
     AlertKind.IDLE: "leaves its GPUs idle",
     AlertKind.HANG: "hangs and is stopped",
 }
+
+
+_Turn = tuple[Attempt, Claimed]
+"""An attempt whose turn it is to be looked at."""
+Moved = tuple[Attempt, Claimed, Progress]
+"""One that was looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +86,29 @@ class Watch:
                 limits = limits_of(claimed)
                 self.due[begun] = now + limits.pace if limits.any else float("inf")
 
-    def look(self, world: World, claims: Mapping[str, Claimed], now: float) -> list[Found]:
-        """Look at those whose turn it is, the longest overdue first, on targets that answer."""
+    def send(self, world: World, claims: Mapping[str, Claimed], now: float) -> None:
+        """Have those looked at whose turn it is, the longest overdue first, on targets that answer."""
         if self.next(claims, now) > now:
-            return []
+            return
         turn = sorted((it for it, due in self.due.items() if due <= now), key=lambda it: self.due[it])[:AT_ONCE]
         attempts = world.store.read(lambda session: [runs.get_attempt(session, it) for it in turn])
-        found: list[Found] = []
+        by_target: dict[str, list[_Turn]] = {}
         for name, attempt in zip(turn, attempts, strict=True):
-            claimed, limits = claims[name], limits_of(claims[name])
-            self.due[name] = now + limits.pace
+            claimed = claims[name]
+            self.due[name] = now + limits_of(claimed).pace
             if attempt and attempt.state == "running" and claimed.target in world.reachable:
-                found += self._look_at(world, attempt, claimed, limits, now)
-        return found
+                by_target.setdefault(claimed.target, []).append((attempt, claimed))
+        for target, turns in by_target.items():
+            near = world.places[target].near
+            world.errands.send(f"{target} looks", ("watch", target), partial(_moved, world, turns), near=near)
 
-    def _look_at(self, world: World, attempt: Attempt, claimed: Claimed, limits: Limits, now: float) -> list[Found]:
-        glimpse = self._glimpse(world, claimed, limits, now)
+    def judge(self, world: World, seen: Sequence[Moved], now: float) -> list[Found]:
+        """What is to be said of attempts that were looked at."""
+        return [found for attempt, claimed, moved in seen for found in self._judge(world, attempt, claimed, moved, now)]
+
+    def _judge(self, world: World, attempt: Attempt, claimed: Claimed, moved: Progress, now: float) -> list[Found]:
+        limits = limits_of(claimed)
+        glimpse = self._glimpse(claimed, moved, now)
         before = self._seen.get(attempt.id)
         if before is None:
             age = world.clock.wall() - (attempt.started_at or world.clock.wall())
@@ -106,11 +120,7 @@ class Watch:
         doing = world.places[claimed.target].doing if any(it.kind is Reason.HANG for it in new) else None
         return [Found(attempt, it, doing(attempt.pid) if doing and attempt.pid else "") for it in new]
 
-    def _glimpse(self, world: World, claimed: Claimed, limits: Limits, now: float) -> Glimpse:
-        moved = NOTHING
-        if limits.stale_after is not None or limits.hang is not None:
-            outputs = outputs_of(claimed.config, launch_names(claimed))
-            moved = world.places[claimed.target].files.progress(claimed.folder, claimed.workdir, outputs)
+    def _glimpse(self, claimed: Claimed, moved: Progress, now: float) -> Glimpse:
         used = [self._used.get(device.id, (0.0, None)) for device in claimed.devices if device.kind == "gpu"]
         idle = all_idle([percent if now - read < FRESH_SECONDS else None for read, percent in used])
         return Glimpse(moved.log_size, moved.files_at, moved.whole, idle)
@@ -128,6 +138,19 @@ class Watch:
     def forget(self) -> None:
         """What was said may not have reached the record: say it again."""
         self._said.clear()
+
+
+def _moved(world: World, turns: Sequence[_Turn]) -> list[Moved]:
+    """When something of these attempts last moved. Raises Unavailable."""
+    return [(attempt, claimed, _progress(world, claimed)) for attempt, claimed in turns]
+
+
+def _progress(world: World, claimed: Claimed) -> Progress:
+    limits = limits_of(claimed)
+    if limits.stale_after is None and limits.hang is None:
+        return NOTHING
+    outputs = outputs_of(claimed.config, launch_names(claimed))
+    return world.places[claimed.target].files.progress(claimed.folder, claimed.workdir, outputs)
 
 
 def limits_of(claimed: Claimed) -> Limits:

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from overnight.clock import Clock
+from overnight.daemon.errands import Errands, ThreadedErrands
+from overnight.daemon.launches import Claimed
 from overnight.domain.nouns import SweepSettings
 from overnight.domain.room import NO_RESERVE, Reserve
 from overnight.store.base import Store
@@ -18,6 +20,11 @@ TREE = "tree"
 """The files of a frozen copy, in its folder; beside them lies the list of them."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 """No variables: for worlds without a server that could be asked."""
+
+
+def as_it_is(claimed: Claimed) -> Claimed:
+    """Everything is where it is looked for."""
+    return claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,9 @@ class Place:
     """What a process and those below it do, in one line; None = nobody can look there."""
     code: Path | None = None
     """Where frozen copies of working folders lie, on the target, each named by its identity."""
+    stage: Callable[[Claimed], Claimed] = as_it_is
+    """Brings what a run needs to this target; returns the claim with the folders as they are there. Raises Unavailable,
+    or Rejected when it can never be brought."""
     near: bool = True
     """Whether its verbs answer at once: it is this machine. Others are asked by errands."""
 
@@ -50,6 +60,7 @@ class World:
 
     store: Store
     places: Mapping[str, Place]
+    """By name; more may come while the server runs."""
     clock: Clock
     rng: random.Random
     reachable: set[str] = field(default_factory=set)
@@ -60,5 +71,7 @@ class World:
     """Called when a turn has written something: others may have to act on it."""
     variables: Callable[[str], Mapping[str, str]] = lambda _: NOTHING
     """What a job finds in its environment to ask this server, by the id of its attempt. Secret: written nowhere."""
+    errands: Errands = field(default_factory=ThreadedErrands)
+    """Who carries out what targets are asked."""
     reserve: Reserve = NO_RESERVE
     """Room that must be left wherever something writes."""

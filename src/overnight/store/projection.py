@@ -44,7 +44,7 @@ NOTES = frozenset(
 """Kinds of events that change no state. What is neither here, in `NOTE_FAMILIES` nor an arrow is a violation."""
 NOTE_FAMILIES = (
     "log.", "denied.", "host.", "alert.", "hold.", "file.", "label.", "metrics.", "question.", "skill.", "wild.",
-    "callback.",
+    "callback.", "target.",
 )  # fmt: skip
 """Beginnings of kinds that change no state, whatever follows; so does any kind that ends in `NOTE_ENDING`."""
 NOTE_ENDING = ".annotate"

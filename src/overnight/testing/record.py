@@ -13,7 +13,8 @@ from overnight.testing.clock import FakeClock
 
 TABLES = (
     "callbacks", "questions", "points", "curves", "labels", "alerts", "holds", "marks", "peaks", "families",
-    "conditions", "outputs", "answers", "results", "leases", "devices", "attempts", "totals", "cluster", "tallies",
+    "conditions", "outputs", "answers", "results", "leases", "devices", "usages", "fetches",
+    "attempts", "targets", "totals", "cluster", "tallies",
     "run_needs", "runs", "sweep_needs", "sweeps", "wild_sweeps", "campaigns", "wild_iterations", "wild_resolved",
     "wild_sessions", "skills", "tokens", "events",
 )  # fmt: skip

@@ -352,7 +352,8 @@ WHERE s.state = 'active' AND t.number > 0 ORDER BY s.seq;
 -- name: sweeps_unsettled
 -- Active sweeps none of whose runs goes on by itself.
 SELECT s.id, s.campaign_id FROM sweeps s WHERE s.state = 'active' AND NOT EXISTS (SELECT 1 FROM tallies t
-  WHERE t.sweep_id = s.id AND t.state IN ('waiting', 'queued', 'delayed', 'running', 'cancelling') AND t.number > 0)
+  WHERE t.sweep_id = s.id AND t.state IN ('waiting', 'queued', 'delayed', 'running', 'cancelling', 'collecting')
+    AND t.number > 0)
 ORDER BY s.seq;
 
 -- name: runs_blocked_of_sweep
@@ -564,7 +565,7 @@ SELECT needs_id, since FROM sweep_needs WHERE sweep_id = :id;
 -- Sweeps of a campaign of which something goes on by itself: how many runs are in such a state.
 SELECT s.id, s.name, t.state, t.number FROM sweeps s JOIN tallies t ON t.sweep_id = s.id
 WHERE s.campaign_id = :campaign_id AND t.number > 0
-  AND t.state IN ('waiting', 'queued', 'delayed', 'running', 'cancelling') ORDER BY s.seq;
+  AND t.state IN ('waiting', 'queued', 'delayed', 'running', 'cancelling', 'collecting') ORDER BY s.seq;
 
 -- name: leases_of_sweeps_before
 -- Devices that attempts of earlier sweeps of a campaign still hold.
@@ -1166,7 +1167,7 @@ WHERE r.state <> 'succeeded' AND r.state = 'external' AND c.run_id = r.id GROUP 
 -- How many runs listings leave out, by state. All states are named so that the index is searched.
 SELECT state, count(*) FROM runs INDEXED BY runs_archived
 WHERE archived_at IS NOT NULL AND state IN ('ready', 'waiting', 'queued', 'running', 'delayed', 'external', 'succeeded',
-  'failed', 'blocked', 'cancelled', 'cancelling') GROUP BY state;
+  'failed', 'blocked', 'cancelled', 'cancelling', 'collecting') GROUP BY state;
 
 -- Runs and sweeps of the Wild V2 protocol (store/wild.py).
 
@@ -1272,3 +1273,122 @@ SELECT s.id FROM sweeps s JOIN runs r ON r.seq = (
       WHERE w.status = 'paused' AND w.chat = runs.chat AND (w.scoped = 0 OR w.actor = runs.actor))
   ORDER BY runs.priority DESC, runs.seq LIMIT 1)
 WHERE s.state = 'active' ORDER BY s.priority + r.priority DESC, r.seq;
+
+-- Targets beside this machine.
+
+-- name: targets_all
+SELECT id, ssh, origin, actor, created_at, state, detail, since FROM targets ORDER BY id;
+
+-- name: target_put
+INSERT INTO targets (id, ssh, origin, actor, created_at, state, detail, since)
+VALUES (:id, :ssh, :origin, :actor, :now, 'unknown', 'not asked yet', :now);
+
+-- name: target_changed
+UPDATE targets SET ssh = :ssh, origin = :origin WHERE id = :id;
+
+-- name: target_noted
+UPDATE targets SET state = :state, detail = :detail, since = :now WHERE id = :id AND state <> :state RETURNING id;
+
+-- What briefs and waits read (store/chronicle.py).
+
+-- name: chronicle_newest
+-- The newest events about some things (JSON list of ids), without those of one kind.
+SELECT seq, wall, boot_id, actor, request_id, kind, subject, token, payload, hash
+FROM events WHERE subject IN (SELECT value FROM json_each(:things)) AND kind <> :left_out
+ORDER BY seq DESC LIMIT :limit;
+
+-- name: chronicle_naming
+-- The newest events about wider things (JSON list of ids) that name one run in what they say.
+SELECT seq, wall, boot_id, actor, request_id, kind, subject, token, payload, hash
+FROM events WHERE subject IN (SELECT value FROM json_each(:things)) AND payload LIKE :pattern
+ORDER BY seq DESC LIMIT :limit;
+
+-- name: chronicle_verdicts
+-- The newest ends of attempts by which runs of some sweeps (JSON list of ids) did not succeed. Runs that did so with
+-- their first attempt, which are most, are not looked at.
+SELECT e.seq, e.wall, e.boot_id, e.actor, e.request_id, e.kind, e.subject, e.token, e.payload, e.hash
+FROM runs r CROSS JOIN events e
+WHERE r.sweep_id IN (SELECT value FROM json_each(:things)) AND (r.attempts > 1 OR r.state <> 'succeeded')
+  AND e.subject = r.id AND e.kind IN ('run.delay', 'run.requeue', 'run.fail', 'run.stopped', 'run.refuse')
+ORDER BY e.seq DESC LIMIT :limit;
+
+-- name: chronicle_within
+-- Behind a cursor: about a campaign or a sweep, its sweeps, runs and attempts (RUN.NUMBER).
+SELECT e.seq, e.wall, e.boot_id, e.actor, e.request_id, e.kind, e.subject, e.token, e.payload, e.hash
+FROM events e WHERE e.seq > :after AND e.seq <= :until
+  AND (substr(e.subject, 1, 12) = :thing
+    OR EXISTS (SELECT 1 FROM sweeps s WHERE s.id = e.subject AND s.campaign_id = :thing)
+    OR EXISTS (SELECT 1 FROM runs r WHERE r.id = substr(e.subject, 1, 12)
+      AND (r.campaign_id = :thing OR r.sweep_id = :thing)))
+ORDER BY e.seq LIMIT :limit;
+
+-- name: chronicle_of_run
+-- Behind a cursor: about a run and its attempts (RUN.NUMBER), or naming it in what is said of its sweep or campaign.
+SELECT e.seq, e.wall, e.boot_id, e.actor, e.request_id, e.kind, e.subject, e.token, e.payload, e.hash
+FROM events e WHERE e.seq > :after AND e.seq <= :until
+  AND (substr(e.subject, 1, 12) = :run_id OR e.payload LIKE :pattern)
+ORDER BY e.seq LIMIT :limit;
+
+-- name: attempts_named
+-- Attempts by their ids (JSON list): of which run, where, and what their ends said.
+SELECT a.id, r.name, a.target, a.detail FROM attempts a JOIN runs r ON r.id = a.run_id
+WHERE a.id IN (SELECT value FROM json_each(:ids));
+
+-- name: attempts_by_target
+-- Where the attempts of some sweeps (JSON list of ids) were made: how many, since when, how many may be alive.
+SELECT a.target, count(*), min(a.claimed_at),
+  sum(CASE WHEN a.state IN ('launching', 'running', 'stopping') THEN 1 ELSE 0 END)
+FROM runs r CROSS JOIN attempts a
+WHERE r.sweep_id IN (SELECT value FROM json_each(:things)) AND a.run_id = r.id
+GROUP BY a.target ORDER BY min(a.claimed_at);
+
+-- name: attempts_by_reason
+-- How attempts of some sweeps (JSON list of ids) ended that did not end well: how many, of how many runs, how many of
+-- these runs failed by it for good, since when, until when, and the fence of the last one.
+SELECT a.reason, count(*), count(DISTINCT a.run_id),
+  sum(CASE WHEN r.state = 'failed' AND r.fence = a.fence THEN 1 ELSE 0 END),
+  min(a.ended_at), max(a.ended_at), max(a.fence)
+FROM runs r CROSS JOIN attempts a
+WHERE r.sweep_id IN (SELECT value FROM json_each(:things)) AND a.run_id = r.id
+  AND a.ended_at IS NOT NULL AND a.reason <> 'ok'
+GROUP BY a.reason ORDER BY count(*) DESC;
+
+-- name: attempt_by_fence
+SELECT id, run_id, number, state, reason, detail, fence, target, boot_id, folder, devices, claimed_at, started_at,
+  ended_at, observed_at, pid, code, signal, record, signature FROM attempts WHERE fence = :fence;
+
+-- name: runs_next_due_of
+-- When the next delayed runs of some sweeps (JSON list of ids) are tried again, and how many wait for that.
+SELECT min(r.not_before), count(*) FROM runs r INDEXED BY runs_unsuccessful
+WHERE r.state = 'delayed' AND r.state <> 'succeeded' AND r.sweep_id IN (SELECT value FROM json_each(:things));
+
+-- name: questions_open_of
+-- Questions about runs of some sweeps (JSON list of ids) that nobody answered, oldest first, with numbers above `after`.
+SELECT q.id, q.run_id, r.name, q.severity, q.message, q.choices, q.at
+FROM questions q INDEXED BY questions_open CROSS JOIN runs r
+WHERE q.response IS NULL AND q.seq > :after AND r.id = q.run_id
+  AND r.sweep_id IN (SELECT value FROM json_each(:things))
+ORDER BY q.seq LIMIT :limit;
+
+-- name: point_newest
+-- The last row of numbers that a run sent.
+SELECT data, at, attempt FROM points WHERE run_id = :run_id ORDER BY seq DESC LIMIT 1;
+
+-- name: result_best
+-- The best final number of some sweeps (JSON list of ids): the largest with a sign of 1, the smallest with -1.
+SELECT r.id, r.name, x.number FROM runs r CROSS JOIN results x
+WHERE r.sweep_id IN (SELECT value FROM json_each(:things)) AND x.run_id = r.id AND x.metric = :metric
+  AND x.number IS NOT NULL ORDER BY x.number * CAST(:sign AS REAL) DESC, r.seq LIMIT 1;
+
+-- name: usage_of
+SELECT at, cpu_seconds, rss_bytes, peak_rss_bytes, processes, gpu_utilisation, gpu_memory_mib FROM usages
+WHERE attempt_id = :attempt_id;
+
+-- name: targets_unreached
+-- Targets that are not reached now: since when, and why.
+SELECT id, since, detail FROM targets WHERE state = 'unknown' ORDER BY id;
+
+-- name: fetches_open_of_run
+-- What a run left on another machine and is not home yet.
+SELECT id, target, state, tries, not_before, problem FROM fetches INDEXED BY fetches_run
+WHERE run_id = :run_id AND state <> 'done' ORDER BY id;
