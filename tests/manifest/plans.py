@@ -45,6 +45,7 @@ NEEDS = st.builds(
     gpus=st.just(1),
     slots=st.integers(0, 9),
     gpu_memory_mib=st.integers(0, 99999),
+    gpu_name=st.none() | SAID,
     devices=st.none() | st.lists(st.integers(0, 9), min_size=1, unique=True).map(tuple),
     free_below_mib=st.none() | st.integers(1, 99999),
     share=st.integers(1, 4),
@@ -57,6 +58,8 @@ ENVIRONMENTS = (
     | st.builds(EnvironmentPlan, uv=st.just("."))
     | st.builds(EnvironmentPlan, container=st.just("host:5000/image:1.10"))
 )
+WHERE = [("here",), ("me@box",), ("box-a", "here"), ("box-b", "me@box")]
+"""Targets of a sweep."""
 
 
 @st.composite
@@ -94,13 +97,17 @@ def sweeps(draw: st.DrawFn, name: str, before: list[SweepPlan]) -> SweepPlan:
     whole = draw(st.lists(st.sampled_from([one.name for one in before]), max_size=1)) if before else []
     owners = {cell.name: one.name for one in before for cell in one.cells}
     own = tuple(draw(cells(name, index, list(owners))) for index in range(draw(st.integers(1, 3))))
+    barrier, need = draw(st.booleans()), draw(NEEDS)
+    anywhere = not barrier and need.devices is None and not any(cell.requires or cell.skip_if_done for cell in own)
+    targets, mirror = draw(st.sampled_from(WHERE if anywhere else WHERE[:2])), draw(st.booleans())
+    home = [] if mirror or targets != ("me@box",) else ["~", "~/a b"]
     named = dict.fromkeys(owners[needed] for cell in own for needed in cell.needs)
     return SweepPlan(
         name=name,
         cells=own,
-        workdir=draw(st.sampled_from(["/", "/a b/é", "/w"])),
+        workdir=draw(st.sampled_from(["/", "/a b/é", "/w", *home])),
         needs=(*map(SweepNeed, whole), *(SweepNeed(other, ()) for other in named if other not in whole)),
-        need=draw(NEEDS),
+        need=need,
         retry=Retry(
             attempts=draw(st.integers(1, 9)),
             delay=draw(SECONDS),
@@ -116,8 +123,12 @@ def sweeps(draw: st.DrawFn, name: str, before: list[SweepPlan]) -> SweepPlan:
         priority=draw(st.integers(-3, 3)),
         replicates=draw(st.sampled_from([(), ("seed",), ("seed", "a.b")])),
         phase=draw(st.sampled_from(["", "p", name])),
-        barrier=draw(st.booleans()),
-        targets=(draw(st.sampled_from(["here", "me@box"])),),
+        barrier=barrier,
+        targets=targets,
+        mirror=mirror,
+        exclude=tuple(draw(st.lists(SAID, max_size=2))) if mirror else (),
+        on_disconnect=draw(st.sampled_from(["hold", "requeue", "kill"])),
+        lease=draw(st.sampled_from([60.0, 900.0, 1e6])),
         secrets=draw(st.sampled_from([(), (("Z", "env:TOKEN"), ("Y", "file:/a b"))])),
         estimate=draw(MAYBE),
         stale_after=draw(MAYBE),
@@ -153,16 +164,19 @@ def complete() -> CampaignPlan:
     )
     everything: dict[str, Any] = {
         "needs": (SweepNeed("before", ()),),
-        "need": Need(1, 2, 1024, (0, 1), 477, 3, or_cpu=True),
+        "need": Need(1, 2, 1024, (0, 1), 477, 3, or_cpu=True, gpu_name="H100"),
         "retry": Retry(3, 1.0, 3.0, 60.0, only_memory=True, smaller=1),
         "environment": EnvironmentPlan(conda="torch", conda_hook="eval it"),
         "replicates": ("batch",),
         "phase": "p",
         "barrier": True,
-        "target": "box",
+        "targets": ("box",),
+        "mirror": True,
+        "exclude": ("data/",),
+        "on_disconnect": "kill",
         "secrets": (("K", "env:K"),),
     }
-    numbers = ("time_limit", "grace", "estimate", "stale_after", "hang", "precondition_wait")
+    numbers = ("time_limit", "grace", "estimate", "stale_after", "hang", "precondition_wait", "lease")
     sweep = SweepPlan(
         "s", (cell,), "/w", parallel=2, priority=4, breaker=3, **everything, **dict.fromkeys(numbers, 99.0)
     )

@@ -259,6 +259,7 @@ def test_what_the_experiment_queue_can_say() -> None:
         campaign: c
         analyze: true
         target: box
+        mirror: false
         workdir: ~/work
         environment: {conda: torch, hook: eval it}
         resources: {gpus: 1, devices: [2, 0], share: 3, free_below: 500MiB, or_cpu: true}
@@ -287,8 +288,8 @@ def test_what_the_experiment_queue_can_say() -> None:
         """)
     assert plan.analyze
     a, b = plan.sweeps
-    assert (a.target, a.workdir, a.environment) == (
-        "box",
+    assert (a.targets, a.workdir, a.environment) == (
+        ("box",),
         "~/work",
         EnvironmentPlan(conda="torch", conda_hook="eval it"),
     )
@@ -297,8 +298,8 @@ def test_what_the_experiment_queue_can_say() -> None:
     assert a.secrets == (("WANDB_API_KEY", "env:KEY"), ("K", "file:/k"))
     assert (a.estimate, a.stale_after, a.hang, a.breaker, a.precondition_wait) == (7200.0, 600.0, 1800.0, 3, 600.0)
     assert (a.phase_name, a.barrier) == ("a", False)
-    assert (b.target, b.workdir, b.environment, b.need) == (
-        "here", "/base", EnvironmentPlan(container="image:1"), Need(slots=0),
+    assert (b.targets, b.workdir, b.environment, b.need) == (
+        ("here",), "/base", EnvironmentPlan(container="image:1"), Need(slots=0),
     )  # fmt: skip
     assert b.secrets == (("WANDB_API_KEY", "env:KEY"), ("K", "env:OTHER"))
     assert (b.estimate, b.stale_after, b.hang, b.breaker) == (None, None, None, None)
@@ -308,7 +309,38 @@ def test_what_the_experiment_queue_can_say() -> None:
 def test_a_file_that_says_nothing_of_it_watches_for_silence_and_breaks_after_five() -> None:
     sweep = sweep_of("")
     assert (sweep.stale_after, sweep.breaker, sweep.hang, sweep.secrets) == (1800.0, 5, None, ())
-    assert (sweep.target, sweep.barrier, sweep.phase, sweep.precondition_wait) == ("here", False, "", 0.0)
+    assert (sweep.targets, sweep.barrier, sweep.phase, sweep.precondition_wait) == (("here",), False, "", 0.0)
+
+
+def test_where_a_sweep_may_run_and_what_a_lost_link_means() -> None:
+    plan = plan_of("""\
+        campaign: c
+        targets: [box-a, me@box-b, here]
+        mirror: {exclude: [data/, "*.pt"]}
+        on_disconnect: requeue
+        lease: 5m
+        resources: {gpus: 1, gpu_name: h100}
+        sweeps:
+          a: {command: x}
+          b: {command: x, targets: box-b, mirror: false, workdir: ~/there, environment: {venv: ~/venv}}
+          c: {command: x, target: here, on_disconnect: hold, lease: 60}
+          d: {command: x, target: here, mirror: true}
+        """)
+    a, b, c, d = plan.sweeps
+    assert (a.targets, a.workdir, a.mirror) == (("box-a", "me@box-b", "here"), "/base", True)
+    assert (a.exclude, a.on_disconnect, a.lease, a.need.gpu_name) == (("data/", "*.pt"), "requeue", 300.0, "h100")
+    assert (b.targets, b.workdir, b.mirror, b.exclude) == (("box-b",), "~/there", False, ())
+    assert b.environment == EnvironmentPlan(venv="~/venv")
+    assert (c.targets, c.mirror, c.exclude, c.on_disconnect) == (("here",), True, ("data/", "*.pt"), "hold")
+    assert (d.mirror, d.exclude) == (True, ())
+
+
+@pytest.mark.parametrize(("where", "copied"), [("{}", False), ("{target: here}", False), ("{target: box}", True),
+                                               ("{targets: [here, box]}", True)])  # fmt: skip
+def test_runs_that_may_go_elsewhere_work_in_a_copy_unless_somebody_says_otherwise(where: str, copied: bool) -> None:
+    said = where.strip("{}")
+    assert sweep_of(said).mirror is copied
+    assert sweep_of(f"{said}\nmirror: {str(not copied).lower()}").mirror is not copied
 
 
 def test_smaller_settings_write_command_and_variables_anew_where_they_change_anything() -> None:

@@ -16,9 +16,10 @@ GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "campaign-file.md"
 
 def test_the_examples_of_the_guide_can_be_run_as_they_stand() -> None:
     examples = re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    plan, listed = (load(example, str(GUIDE), "/base") for example in examples)
+    plan, spread, listed = (load(example, str(GUIDE), "/base") for example in examples)
     assert [len(sweep.cells) for sweep in plan.sweeps] == [5, 8, 3]
     assert plan.sweeps[1].cells[0].needs == ("teachers-width16-seed0",)
+    assert spread.sweeps[0].targets == ("box-a", "box-b", "here")
     assert listed.sweeps[1].cells[0].needs == ("data-splittrain",)
 
 

@@ -76,7 +76,7 @@ TOP = [
     ("hook without conda", "environment: {venv: a, hook: b}", "environment.hook", "belongs to"),
     ("hook is a number", "environment: {conda: a, hook: 1}", "environment.hook", "the path of conda"),
     ("uv with a tilde here", "environment: {uv: ~/x}", "environment.uv", "without ~"),
-    ("somebody's home elsewhere", "target: box\nworkdir: ~me/x", "workdir", "without ~"),
+    ("somebody's home elsewhere", "target: box\nmirror: false\nworkdir: ~me/x", "workdir", "without ~"),
     ("a secret itself", "secrets: {K: hunter2}", "secrets.K", "only by reference"),
     ("a secret in a relative file", "secrets: {K: 'file:k'}", "secrets.K", "only by reference"),
     ("a secret in a variable without a name", "secrets: {K: 'env:'}", "secrets.K", "only by reference"),
@@ -91,6 +91,28 @@ TOP = [
     ("precondition_wait null", "precondition_wait: null", "precondition_wait", "this is nothing"),
     ("skip_if_done is text", "skip_if_done: maybe", "skip_if_done", "true or false"),
     ("target is a number", "target: 3", "target", "a whole number"),
+    ("target that is an option", "target: -oProxyCommand=x", "target", "no name of a target"),
+    ("target that is a path", "target: a/b", "target", "no name of a target"),
+    ("target that is a list", "target: [a, b]", "target", "the name of a target"),
+    ("target and targets", "target: a\ntargets: [b]", "targets", "mean the same"),
+    ("no targets", "targets: []", "targets", "0 targets"),
+    ("too many targets", f"targets: [{', '.join(f't{n}' for n in range(101))}]", "targets", "101 targets"),
+    ("a target twice", "targets: [a, here, a]", "targets[2]", "named twice"),
+    ("a number among targets", "targets: [a, 3]", "targets[1]", "a list of targets"),
+    ("a bad name among targets", "targets: [a, b c]", "targets[1]", "no name of a target"),
+    ("a copy of a home there", "target: box\nworkdir: ~/x", "workdir", "without ~"),
+    ("a home of several", "targets: [a, b]\nmirror: false\nworkdir: ~/x", "workdir", "without ~"),
+    ("mirror is text", "mirror: 'no'", "mirror", "true or false"),
+    ("mirror with another key", "mirror: {only: [a]}", "mirror.only", "unknown key"),
+    ("what is left out is text", "mirror: {exclude: data}", "mirror.exclude", "a list of patterns"),
+    ("what is left out is a number", "mirror: {exclude: [a, 1]}", "mirror.exclude[1]", "a pattern"),
+    ("exclude at the top", "exclude: [data/]", "exclude", "did you mean `mirror`"),
+    ("another end of a link", "on_disconnect: retry", "on_disconnect", "hold, requeue or kill"),
+    ("the end of a link is a list", "on_disconnect: [kill]", "on_disconnect", "hold, requeue or kill"),
+    ("a lease of seconds", "lease: 30", "lease", "at least 60 s"),
+    ("a lease of words", "lease: long", "lease", "90s"),
+    ("name without gpu", "resources: {gpu_name: h100}", "resources.gpu_name", "no GPU"),
+    ("name is a number", "resources: {gpus: 1, gpu_name: 100}", "resources.gpu_name", "a GPU's name"),
     ("target that is too long", f"target: {'t' * 201}", "target", "longer than 200"),
     ("analyze is text", "analyze: 'on'", "analyze", "true or false"),
     ("a number as key", "1: x", "(file)", "no text"),
@@ -357,9 +379,30 @@ def test_a_literal_secret_is_not_repeated() -> None:
 
 
 def test_a_home_folder_of_another_machine_is_none_here() -> None:
-    text = "campaign: c\ntarget: box\nworkdir: ~/x\nsweeps:\n  s:\n    command: x\n    target: here\n"
-    (problem,) = problems(text)
-    assert (problem.place, problem.line, "another machine" in problem.message) == ("sweeps.s.target", 7, True)
+    text = "campaign: c\ntarget: box\nmirror: false\nworkdir: ~/x\nsweeps:\n  s:\n    command: x\n    "
+    for key, value in (("target", "here"), ("targets", "[box, here]"), ("mirror", "true")):
+        (problem,) = problems(f"{text}{key}: {value}\n")
+        assert (problem.place, problem.line, "another machine" in problem.message) == (f"sweeps.s.{key}", 8, True)
+
+
+@pytest.mark.parametrize(
+    ("keys", "place", "line", "says"),
+    [
+        ("command: x\nrequires: [a]", "sweeps.s.requires", 6, "required files"),
+        ("command: x\nskip_if_done: true\noutputs: [o]", "sweeps.s.skip_if_done", 6, "outputs that are there"),
+        ("command: x\nbarrier: settle", "sweeps.s.barrier", 6, "a barrier waits"),
+        ("command: x\nresources: {gpus: 1, devices: [0]}", "sweeps.s.resources", 6, "positions of GPUs"),
+        ("runs: [{name: a, command: x, requires: [a]}]", "sweeps.s", 5, "required files"),
+        ("targets: [c, d]\nruns: [{name: a, command: x, skip_if_done: true}]", "sweeps.s.targets", 5, "c, d"),
+    ],
+)
+def test_what_means_something_on_one_machine_needs_one(keys: str, place: str, line: int, says: str) -> None:
+    text = "campaign: c\ntargets: [a, b]\nsweeps:\n  s:\n" + "\n".join(f"    {it}" for it in keys.splitlines())
+    (problem,) = problems(text + "\n")
+    assert (problem.place, problem.line) == (place, line), problem
+    assert says in problem.message
+    assert "name one target" in problem.message
+    assert load(text.replace("[a, b]", "[a]").replace("[c, d]", "[d]"), "m", "/base").sweeps
 
 
 def test_runs_that_wait_for_each_other_are_a_cycle() -> None:

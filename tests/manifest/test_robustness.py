@@ -73,6 +73,10 @@ KEYS = st.sampled_from(
         "phase",
         "barrier",
         "target",
+        "targets",
+        "mirror",
+        "lease",
+        "on_disconnect",
         "smaller",
         "changed",
         "analyze",
@@ -119,6 +123,10 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "breaker": st.none() | st.integers(1, 9),
     "skip_if_done": st.booleans(),
     "target": st.sampled_from(["here", "box", "me@box"]),
+    "targets": st.lists(st.sampled_from(["here", "box", "me@box"]), max_size=3),
+    "mirror": st.booleans() | st.fixed_dictionaries({}, optional={"exclude": st.lists(TEXTS, max_size=2)}),
+    "on_disconnect": st.sampled_from(["hold", "requeue", "kill", "x"]),
+    "lease": DURATIONS,
     "priority": st.integers(-2, 2),
     "secrets": st.dictionaries(
         st.sampled_from(["A", "T"]), st.sampled_from(["env:A", "file:/a b", "oops"]), max_size=2

@@ -52,6 +52,8 @@ class Need:
     """Most runs of ours that may be on the GPU of this one at once; above 1 only with `gpus` 1."""
     or_cpu: bool = False
     """On a target that has no GPU at all: takes no device (resolved when the plan is submitted)."""
+    gpu_name: str | None = None
+    """Part of the name of an acceptable GPU, in any case: `h100`; None = any."""
 
 
 @dataclass(frozen=True)

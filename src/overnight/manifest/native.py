@@ -39,6 +39,9 @@ _SYNONYMS = {
     "cwd": "workdir",
     "budget": "limits",
     "metric": "goal",
+    "exclude": "mirror",
+    "ssh": "target",
+    "hosts": "targets",
 }
 
 

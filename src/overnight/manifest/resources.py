@@ -24,7 +24,7 @@ Value = TypeVar("Value")
 
 HIGHEST_POSITION = 1023
 """Highest position of a GPU that a file may name."""
-RESOURCE_KEYS = ("gpus", "slots", "gpu_memory", "devices", "free_below", "share", "or_cpu")
+RESOURCE_KEYS = ("gpus", "slots", "gpu_memory", "gpu_name", "devices", "free_below", "share", "or_cpu")
 RETRY_KEYS = ("attempts", "delay", "factor", "longest", "only")
 KINDS = ("venv", "conda", "uv", "container")
 """Kinds of environment; `hook` belongs to `conda`."""
@@ -42,6 +42,9 @@ def read_resources(entry: Entry, place: str, findings: Findings) -> Need | None:
         gpus=_whole(table, "gpus", usual.gpus, place, findings, least=0),
         slots=_whole(table, "slots", usual.slots, place, findings, least=0),
         gpu_memory_mib=_optional(table, "gpu_memory", 0, place, lambda node, at: mebibytes_of(node, at, findings)),
+        gpu_name=_optional(
+            table, "gpu_name", None, place, lambda node, at: text_of(node, at, "a GPU's name", findings)
+        ),
         devices=_optional(table, "devices", None, place, lambda node, at: _positions(node, at, findings)),
         free_below_mib=_optional(table, "free_below", None, place, lambda node, at: mebibytes_of(node, at, findings)),
         share=_whole(table, "share", usual.share, place, findings, least=1),
@@ -54,8 +57,18 @@ def read_resources(entry: Entry, place: str, findings: Findings) -> Need | None:
 
 def _check_gpus(table: TableNode, need: Need, place: str, findings: Findings) -> None:
     """Note what is said about GPUs where it can have no meaning."""
-    asked = {"gpu_memory": need.gpu_memory_mib > 0, "devices": need.devices is not None, "or_cpu": need.or_cpu}
-    named = {"gpu_memory": "memory of a GPU is", "devices": "certain GPUs are", "or_cpu": "a CPU instead of a GPU is"}
+    asked = {
+        "gpu_memory": need.gpu_memory_mib > 0,
+        "gpu_name": need.gpu_name is not None,
+        "devices": need.devices is not None,
+        "or_cpu": need.or_cpu,
+    }
+    named = {
+        "gpu_memory": "memory of a GPU is",
+        "gpu_name": "a GPU of some name is",
+        "devices": "certain GPUs are",
+        "or_cpu": "a CPU instead of a GPU is",
+    }
     for key, said in asked.items():
         if said and need.gpus == 0:
             message = f"{named[key]} asked for, but no GPU: add `gpus: 1`"

@@ -10,17 +10,22 @@ from typing import Any
 
 from overnight.domain.plan import EnvironmentPlan, Need, Retry
 from overnight.manifest.document import Entry, TableNode, inside
-from overnight.manifest.fields import flag_of, is_null, names_of, seconds_of, text_of, whole_of
+from overnight.manifest.fields import flag_of, is_null, names_of, seconds_of, whole_of
 from overnight.manifest.findings import Findings, quoted
+from overnight.manifest.places import (
+    HERE,
+    TARGET_KEYS,
+    Mirror,
+    is_far,
+    read_lease,
+    read_mirror,
+    read_on_disconnect,
+    read_targets,
+)
 from overnight.manifest.resources import is_home, read_environment, read_folder, read_resources, read_retry
 from overnight.manifest.variables import SourceText, check_secrets, read_env, read_secrets, read_variables
 
 __all__ = ["KEYS", "Settings", "SourceText", "read_settings"]
-
-HERE = "here"
-"""The target that is this machine."""
-LONGEST_TARGET = 200
-"""Characters of the longest name of a target."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,11 @@ class Settings:
     grace: float = 10.0
     priority: int = 0
     replicates: tuple[str, ...] = ("seed",)
-    target: str = HERE
+    targets: tuple[str, ...] = (HERE,)
+    mirror: Mirror | None = None
+    """None = a copy where any target is another machine."""
+    on_disconnect: str = "hold"
+    lease: float = 900.0
     estimate: float | None = None
     stale_after: float | None = 1800.0
     hang: float | None = None
@@ -45,6 +54,21 @@ class Settings:
     secrets: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, SourceText] = field(default_factory=dict)
     variables: Mapping[str, SourceText] = field(default_factory=dict)
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether runs work in a frozen copy of `workdir`."""
+        return is_far(self.targets) if self.mirror is None else self.mirror[0]
+
+    @property
+    def exclude(self) -> tuple[str, ...]:
+        """What is left out of that copy."""
+        return self.mirror[1] if self.mirror is not None and self.mirrors else ()
+
+    @property
+    def at_home_there(self) -> bool:
+        """Whether paths may begin with `~`, the home folder on another machine: there is one, and only one."""
+        return len(self.targets) == 1 and is_far(self.targets)
 
 
 KEYS = (
@@ -62,7 +86,10 @@ KEYS = (
     "breaker",
     "precondition_wait",
     "skip_if_done",
-    "target",
+    *TARGET_KEYS,
+    "mirror",
+    "on_disconnect",
+    "lease",
     "priority",
     "replicates",
     "vars",
@@ -82,11 +109,11 @@ _MERGED = ("env", "secrets", "variables")
 def read_settings(table: TableNode, place: str, base: Settings, directory: str, findings: Findings) -> Settings:
     """`base` with what `table` says instead; `env`, `secrets` and `vars` are merged, everything else is replaced as a
     whole."""
+    where = _placed(table, place, base, findings)
     changes: dict[str, Any] = {}
-    remote = _is_remote(table, base)
     for entry in table:
         if entry.key in _READERS or entry.key in _PLACED_READERS:
-            name, read = _READERS.get(entry.key) or _placed_reader(entry.key, remote=remote)
+            name, read = _READERS.get(entry.key) or _placed_reader(entry.key, where)
             value = read(entry, inside(place, entry.key), findings)
             if value is not None:
                 changes[name] = None if value is _NEVER else value
@@ -95,23 +122,32 @@ def read_settings(table: TableNode, place: str, base: Settings, directory: str, 
     for name in _MERGED:
         if name in changes:
             changes[name] = {**getattr(base, name), **changes[name]}
-    settings = replace(base, **changes)
+    settings = replace(where, **changes)
     check_secrets(table, place, settings.env, settings.secrets, findings)
     _check_home(table, place, settings, findings)
     return settings
 
 
-def _is_remote(table: TableNode, base: Settings) -> bool:
-    entry = table.get("target")
-    return (base.target if entry is None else getattr(entry.value, "value", HERE)) != HERE
+def _placed(table: TableNode, place: str, base: Settings, findings: Findings) -> Settings:
+    """`base` with what the table says of targets and of the copy: the meaning of its paths depends on it."""
+    targets = read_targets(table, place, findings)
+    entry = table.get("mirror")
+    mirror = None if entry is None else read_mirror(entry, inside(place, "mirror"), findings)
+    return replace(base, targets=targets or base.targets, mirror=mirror or base.mirror)
 
 
 def _check_home(table: TableNode, place: str, settings: Settings, findings: Findings) -> None:
-    """Note a home folder of another machine that a sweep on this one would inherit."""
-    entry = table.get("target")
-    if entry is not None and settings.target == HERE and is_home(settings.workdir):
+    """Note a home folder of another machine that a sweep which works elsewhere would inherit."""
+    entry = next((it for key in (*TARGET_KEYS, "mirror") if (it := table.get(key)) is not None), None)
+    inherited = table.get("workdir") is None and is_home(settings.workdir)
+    if entry is not None and inherited and not _folder_is_there(settings):
         message = f"{quoted(settings.workdir)} is a folder of another machine: add a `workdir` for this one"
-        findings.add(inside(place, "target"), entry.line, message)
+        findings.add(inside(place, entry.key), entry.line, message)
+
+
+def _folder_is_there(settings: Settings) -> bool:
+    """Whether `workdir` is a folder of the one other machine that is named, and not of this one."""
+    return settings.at_home_there and not settings.mirrors
 
 
 def _workdir(entry: Entry, place: str, findings: Findings, *, remote: bool) -> str | None:
@@ -134,13 +170,6 @@ def _breaker(entry: Entry, place: str, findings: Findings) -> int | _Never | Non
 
 def _flag(entry: Entry, place: str, findings: Findings) -> bool | None:
     return flag_of(entry.value, place, findings)
-
-
-def _target(entry: Entry, place: str, findings: Findings) -> str | None:
-    name = text_of(entry.value, place, "the name of a target", findings)
-    if name is not None and len(name) > LONGEST_TARGET:
-        findings.add(place, entry.line, f"this name is longer than {LONGEST_TARGET} characters: shorten it")
-    return name
 
 
 def _priority(entry: Entry, place: str, findings: Findings) -> int | None:
@@ -166,7 +195,8 @@ _READERS: dict[str, tuple[str, _Reader]] = {
     "breaker": ("breaker", _breaker),
     "precondition_wait": ("precondition_wait", _pause),
     "skip_if_done": ("skip_if_done", _flag),
-    "target": ("target", _target),
+    "on_disconnect": ("on_disconnect", read_on_disconnect),
+    "lease": ("lease", read_lease),
     "priority": ("priority", _priority),
     "replicates": ("replicates", _replicates),
     "vars": ("variables", read_variables),
@@ -175,5 +205,6 @@ _PLACED_READERS = {"workdir": _workdir, "environment": read_environment}
 """Readers of paths, which may begin with `~` on another machine."""
 
 
-def _placed_reader(key: str, *, remote: bool) -> tuple[str, _Reader]:
+def _placed_reader(key: str, where: Settings) -> tuple[str, _Reader]:
+    remote = _folder_is_there(where) if key == "workdir" else where.at_home_there
     return key, partial(_PLACED_READERS[key], remote=remote)

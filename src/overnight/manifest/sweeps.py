@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from overnight.domain.plan import CellPlan
@@ -17,6 +17,7 @@ from overnight.manifest.names import check_names
 from overnight.manifest.needs import PlacedNeed, read_needs
 from overnight.manifest.oom import read_smaller
 from overnight.manifest.outputs import check_places
+from overnight.manifest.places import check_one_target
 from overnight.manifest.runs import WrittenRun, read_runs
 from overnight.manifest.settings import KEYS, Settings, read_settings
 from overnight.manifest.texts import read_command, read_paths
@@ -61,7 +62,7 @@ def read_sweep(entry: Entry, campaign: str, base: Settings, directory: str, find
     else:
         runs = None
         axes, templates, sound = _templated(entry, table, campaign, settings, needs, findings)
-    return SweepDraft(
+    draft = SweepDraft(
         name=entry.key,
         line=entry.line,
         settings=settings,
@@ -74,6 +75,17 @@ def read_sweep(entry: Entry, campaign: str, base: Settings, directory: str, find
         runs=runs,
         sound=named and sound,
     )
+    check_one_target(table, place, settings.targets, _on_one_machine(draft), findings)
+    return draft
+
+
+def _on_one_machine(draft: SweepDraft) -> Iterator[tuple[str, bool]]:
+    """What a sweep may say that means something on one machine only: key, and whether it is said."""
+    settings, runs = draft.settings, draft.runs or ()
+    yield "requires", bool(draft.templates.requires) or any(run.cell.requires for run in runs)
+    yield "skip_if_done", settings.skip_if_done or any(run.cell.skip_if_done for run in runs)
+    yield "barrier", draft.barrier
+    yield "resources", settings.need.devices is not None
 
 
 def _is_sweep_name(name: str, line: int, place: str, findings: Findings) -> bool:

@@ -296,3 +296,8 @@ def test_a_mistake_in_one_text_of_a_job_does_not_hide_those_in_others() -> None:
         "jobs[0].id", "jobs[0].cmd", "jobs[0].oops", "jobs[1].timeout",
         "jobs[2].id", "jobs[2].args.k", "jobs[2].expected_output",
     }  # fmt: skip
+
+
+def test_a_variable_that_comes_too_late_for_the_one_above_it_is_one_problem() -> None:
+    (problem,) = problems({"jobs": [{"id": "a", "cmd": "${A}", "vars": {"x": 1, "A": "${N}", "N": "${x}"}}]})
+    assert (problem.place, "unresolved name `N`" in problem.message) == ("jobs[0].vars.A", True)

@@ -196,13 +196,15 @@ def _used(draft: JobDraft, findings: Findings) -> dict[str, Value]:
     """Variables that the texts use, directly or through others, in order; each may use axes and those above it."""
     wanted = {one.name for text, _ in _texts(draft) for one in text.template.references}
     wanted.update(one.name for argument in draft.arguments for _, one in argument.references)
+    chosen: set[str] = set()
     for name, value in reversed(list(draft.variables.items())):
         if name in wanted:
+            chosen.add(name)
             wanted.update(one.name for one in references(value))
     known = set(draft.axes)
     used: dict[str, Value] = {}
     for name, value in draft.variables.items():
-        if name in wanted:
+        if name in chosen:
             right = not isinstance(value, Placed) or _resolves(value, known, False, findings)
             used[name] = value if right else None
         known.add(name)

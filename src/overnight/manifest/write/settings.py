@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from overnight.domain.plan import EnvironmentPlan, Need, Retry, SweepPlan
+from overnight.manifest.places import is_far
 from overnight.manifest.write.text import Value
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
@@ -14,7 +15,10 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 def settings_of(sweep: SweepPlan) -> dict[str, Value]:
     """The keys that a file may give for all sweeps, each with the value of this one, `priority` and `env` apart."""
     return {
-        "target": sweep.target,
+        **_where(sweep),
+        "mirror": _mirror(sweep),
+        "on_disconnect": sweep.on_disconnect,
+        "lease": duration(sweep.lease),
         "workdir": sweep.workdir,
         "environment": _environment(sweep.environment),
         "secrets": dict(sweep.secrets),
@@ -30,6 +34,20 @@ def settings_of(sweep: SweepPlan) -> dict[str, Value]:
         "skip_if_done": all(cell.skip_if_done for cell in sweep.cells),
         "replicates": list(sweep.replicates),
     }
+
+
+def _where(sweep: SweepPlan) -> dict[str, Value]:
+    """One target by its name, several as a list."""
+    if len(sweep.targets) == 1:
+        return {"target": sweep.targets[0]}
+    return {"targets": list(sweep.targets)}
+
+
+def _mirror(sweep: SweepPlan) -> Value:
+    """None = as it is where nobody says."""
+    if sweep.exclude:
+        return {"exclude": list(sweep.exclude)}
+    return None if sweep.mirror == is_far(sweep.targets) else sweep.mirror
 
 
 def own_keys(sweep: SweepPlan) -> dict[str, Value]:
@@ -79,6 +97,7 @@ def _resources(need: Need) -> Value:
         "gpus": (need.gpus, need.gpus != usual.gpus),
         "slots": (need.slots, need.slots != usual.slots),
         "gpu_memory": (f"{memory}MiB", memory != usual.gpu_memory_mib),
+        "gpu_name": (need.gpu_name, need.gpu_name is not None),
         "devices": (list(need.devices or ()), need.devices is not None),
         "free_below": (f"{free}MiB", free is not None),
         "share": (need.share, need.share != usual.share),
@@ -99,5 +118,9 @@ def _retry(retry: Retry) -> Value:
     return {"attempts": retry.attempts, **said} if said else retry.attempts
 
 
-USUAL: Mapping[str, Value] = settings_of(SweepPlan("usual", (), "/")) | {"workdir": "", "skip_if_done": False}
+USUAL: Mapping[str, Value] = settings_of(SweepPlan("usual", (), "/")) | {
+    "workdir": "",
+    "skip_if_done": False,
+    "targets": None,
+}
 """What holds where a file says nothing; the folder is always said, since the file may lie anywhere."""
