@@ -70,13 +70,13 @@ class Server:
     def wait(self, event: str, attempt: str) -> dict[str, Any]:
         """Return this pushed event of this attempt, now or when it comes."""
         for message in self.pushed:
-            if (message["event"], message["attempt"]) == (event, attempt):
+            if (message["event"], message.get("attempt")) == (event, attempt):
                 return message
         while True:
             message = self.hear()
             assert message is not None, "the runner closed the connection"
             self.pushed.append(message)
-            if (message["event"], message["attempt"]) == (event, attempt):
+            if (message["event"], message.get("attempt")) == (event, attempt):
                 return message
 
     def ended(self, attempt: str) -> dict[str, Any]:
@@ -95,6 +95,7 @@ class Bench:
         self.folder = folder
         self.state_dir = folder / "runner"
         self.attempts = folder / "attempts"
+        self.locks = folder / "locks"
         self.process: subprocess.Popen[bytes] | None = None
         self.servers: list[Server] = []
         self._sessions = 0
@@ -102,7 +103,7 @@ class Bench:
     def up(self, *arguments: str, env: dict[str, str] | None = None) -> None:
         """Start a runner and wait until it can be reached."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "overnight.runner", str(self.state_dir), *arguments],
+            [sys.executable, "-m", "overnight.runner", str(self.state_dir), "--locks", str(self.locks), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             start_new_session=True,

@@ -5,5 +5,7 @@ executors, keeps a journal, answers on a Unix socket, and adopts what an earlier
 The protocol, the files and the promises are described in `docs/notes/runner.md`.
 """
 
+from __future__ import annotations
+
 PROTOCOL_VERSION = 1
 """Version of the socket protocol and of the exit record; a server refuses a runner with another one."""

@@ -4,12 +4,15 @@ Prints `ready` on stdout once it can be reached, then lets go of the caller's st
 Exit 0 after SIGTERM or when idle, 2 when the folder cannot be used, 3 when another runner holds it.
 """
 
+from __future__ import annotations
+
 import argparse
 import fcntl
 import os
 import signal
 import sys
 
+from . import locks
 from .complaint import complain
 from .supervisor import Supervisor
 
@@ -34,6 +37,12 @@ def main() -> int:
         metavar="SECONDS",
         help="go after this long without a server and without an attempt (default: %(default)s)",
     )
+    parser.add_argument(
+        "--locks",
+        default=locks.FOLDER,
+        metavar="FOLDER",
+        help="where devices are locked against other homes and users of this host (default: %(default)s)",
+    )
     arguments = parser.parse_args()
     state_dir = os.path.realpath(arguments.state_dir)
     try:
@@ -47,7 +56,7 @@ def main() -> int:
         print(f"Another runner holds {state_dir}.", file=sys.stderr)
         return 3
     _stand_alone()
-    supervisor = Supervisor(state_dir, arguments.idle_exit)
+    supervisor = Supervisor(state_dir, arguments.idle_exit, os.path.abspath(arguments.locks))
     supervisor.settle_inherited()
     _let_go(state_dir)
     supervisor.run()

@@ -1,14 +1,18 @@
 """Carrying out one attempt, from its folder to its exit record. Runs inside an executor."""
 
+from __future__ import annotations
+
 import os
 import signal
 from dataclasses import dataclass
 from typing import Protocol
 
-from . import PROTOCOL_VERSION, check, moment, order, spawn
+from . import PROTOCOL_VERSION, check, locks, moment, order, snapshot, spawn
 from .cgroup import Cgroup
 from .identity import read_stat
 from .launch import Launch
+from .lease import EVERY, Tenancy
+from .locks import DeviceHeld, Holder, Locks
 from .log import CappedLog
 from .order import StopOrder
 from .protocol import text
@@ -39,7 +43,7 @@ class Announcer(Protocol):
         """The main process runs."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Site:
     """What all attempts of one executor share."""
 
@@ -47,6 +51,8 @@ class Site:
     boot_id: str
     environment: dict[str, str]
     cgroup: Cgroup
+    locks: str
+    """Folder of the locks on devices."""
 
 
 class Execution:
@@ -63,11 +69,13 @@ class Execution:
         "_kills",
         "_launch",
         "_limit_at",
+        "_locks",
         "_log",
         "_oom_kills",
         "_order",
         "_outcome",
         "_site",
+        "_tenancy",
         "_terminated",
         "_tree",
     )
@@ -87,6 +95,8 @@ class Execution:
         self._kills = 0
         self._drain_until: float | None = None
         self._limit_at: float | None = None
+        self._locks: Locks | None = None
+        self._tenancy: Tenancy | None = None
 
     def carry_out(self) -> str:
         """Run the attempt to its end and return its exit record as JSON. Raises AlreadyStarted, with no effect."""
@@ -96,12 +106,14 @@ class Execution:
         try:
             spawn.make_folder(self._launch.folder)
             self._start()
-        except StartFailed as failure:
-            self._outcome.reason = "start_failed"
+        except (DeviceHeld, StartFailed) as failure:
+            self._outcome.reason = "device_held" if isinstance(failure, DeviceHeld) else "start_failed"
             self._outcome.detail = str(failure)
         else:
             self._watch()
             self._conclude()
+        if self._locks is not None:
+            self._locks.release()
         if self._log is not None:
             self._outcome.log = self._log.close()
         os.chdir("/")
@@ -109,8 +121,12 @@ class Execution:
 
     def _start(self) -> None:
         launch, site = self._launch, self._site
+        if launch.devices:
+            self._locks = locks.take(site.locks, launch.devices, self._holder())
         descriptor = spawn.open_log(launch.folder)
         self._log = CappedLog(launch.folder, descriptor, launch.log_cap, self._clock)
+        if launch.code is not None:
+            snapshot.check(launch.code)
         spawn.enter_directory(launch.cwd)
         variables = spawn.environment(site.environment, launch, site.state_dir)
         path = spawn.resolve(launch.argv[0], variables.get("PATH", spawn.DEFAULT_PATH))
@@ -122,8 +138,15 @@ class Execution:
         self._tree = Tree(pid)
         self._announce(pid)
 
+    def _holder(self) -> Holder:
+        launch, site = self._launch, self._site
+        return locks.holder(site.environment, site.state_dir, launch.attempt, site.boot_id, shared=launch.shared)
+
     def _announce(self, pid: int) -> None:
         self._clock = moment.boot()
+        launch = self._launch
+        if launch.lease is not None:
+            self._tenancy = Tenancy(self._site.state_dir, self._site.boot_id, launch.lease, launch.grace)
         if self._launch.time_limit is not None:
             self._limit_at = self._clock + self._launch.time_limit
         stat = read_stat(pid)
@@ -152,6 +175,9 @@ class Execution:
         self._drain_until = now + LEFTOVER_DRAIN
 
     def _advance(self, now: float) -> None:
+        if self._tenancy is not None and self._tenancy.ended(now):
+            stop, self._tenancy = self._tenancy.order, None
+            self._obey(stop, "lease_lost", now)
         if self._drain_until is None:
             if self._limit_at is not None and now >= self._limit_at and self._order is None:
                 self._obey(StopOrder(self._launch.grace, "The time limit was reached."), "time_limit", now)
@@ -193,6 +219,10 @@ class Execution:
 
     def _wait(self, now: float) -> None:
         dues = [self._kill_at, self._log.due if self._log is not None else None]
+        longest = LONGEST_WAIT
+        if self._tenancy is not None:
+            dues.append(self._tenancy.due)
+            longest = EVERY
         if self._drain_until is None:
             dues.append(self._limit_at if self._order is None else None)
         elif not self._counted:
@@ -201,7 +231,7 @@ class Execution:
         if not timed:
             self._receive(signal.sigwaitinfo(SIGNALS).si_signo)
             return
-        pause = min(max(min(timed) - now, 0.0), LONGEST_WAIT)
+        pause = min(max(min(timed) - now, 0.0), longest)
         info = signal.sigtimedwait(SIGNALS, pause)
         if info is not None:
             self._receive(info.si_signo)

@@ -1,11 +1,14 @@
 """The runner's side of every attempt: accepted, alive, ended or dead, whoever carries it out."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable
 from typing import Any
 
 from . import executor as executors
 from . import identity, journal, moment, order, record
+from .beats import Beats
 from .complaint import complain
 from .journal import Journal
 from .launch import Launch
@@ -29,6 +32,7 @@ class Attempts:
         ledger: Ledger,
         book: Journal,
         origin: Origin,
+        beats: Beats,
         push: Callable[[bytes], None],
         heard: Callable[[], bool],
     ) -> None:
@@ -36,10 +40,11 @@ class Attempts:
         self._ledger = ledger
         self._journal = book
         self._boot_id = origin.boot_id
+        self._beats = beats
         self._push = push
         self._heard = heard
         self._pool = Pool(origin, loop.watch, loop.unwatch, self._heard_line, self._lost)
-        self._orphans = Orphans(loop, origin.state_dir, origin.boot_id, self.die)
+        self._orphans = Orphans(loop, origin, self.die)
 
     def accept(self, launches: list[tuple[Launch, dict[str, Any]]]) -> dict[str, ProtocolError]:
         """Write these down and hand each to an executor. Returns those that were refused, with nothing started."""
@@ -61,6 +66,8 @@ class Attempts:
         for entry, busy, data in taken:
             self._ledger.raise_fence(entry.run, entry.fence)
             self._hand_over(entry, busy, data)
+        if any(entry.lease is not None for entry, _, _ in taken):
+            self._beats.begin()
         return refused
 
     def stop(self, entry: Entry, stop: StopOrder) -> None:
@@ -119,6 +126,9 @@ class Attempts:
             worker=busy.identity,
             group=busy.group,
             executor=busy,
+            devices=launch.devices,
+            shared=launch.shared,
+            lease=launch.lease,
         )
         self._ledger.add(entry)
         self._journal.note(journal.accepted_line(entry))

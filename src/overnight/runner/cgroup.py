@@ -4,11 +4,13 @@ The group is found at run time (v1 memory controller first, else v2) and is neve
 numbers are None. It is made below the runner's own group and is used again for each attempt of its executor.
 """
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Place:
     """The runner's own group: folder, and whether it is of version 2."""
 

@@ -1,5 +1,7 @@
 """Asking a command first whether the job can be started at all: a shell, whether it can read the job's text."""
 
+from __future__ import annotations
+
 import os
 import select
 import signal

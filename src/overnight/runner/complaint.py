@@ -1,5 +1,7 @@
 """Where the runner says what went wrong when nobody listens."""
 
+from __future__ import annotations
+
 import sys
 import traceback
 

@@ -1,5 +1,7 @@
 """One connection of a server: lines in, messages out, never waiting for it."""
 
+from __future__ import annotations
+
 import socket
 from collections.abc import Callable
 

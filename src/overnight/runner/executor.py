@@ -5,6 +5,8 @@ from it are `started`, `ended` and `refused`. When the runner dies it finishes i
 disk itself, and goes.
 """
 
+from __future__ import annotations
+
 import ctypes
 import gc
 import json
@@ -71,6 +73,7 @@ def fork(
     environment: dict[str, str],
     place: Place | None,
     group_prefix: str,
+    locks: str,
 ) -> int:
     """Start an executor behind this end of a socket pair and return its pid; never returns in the child.
 
@@ -80,7 +83,7 @@ def fork(
     if pid != 0:
         return pid
     try:
-        _serve(end, state_dir, boot_id, environment, place, group_prefix)
+        _serve(end, state_dir, boot_id, environment, place, group_prefix, locks)
     except BaseException:  # whatever it is, the runner's stack below must not go on in this process
         complain_of_exception()
     finally:
@@ -94,12 +97,13 @@ def _serve(
     environment: dict[str, str],
     place: Place | None,
     group_prefix: str,
+    locks: str,
 ) -> NoReturn:
     _become_executor(end.fileno())
     stat = read_stat(os.getpid())
     cgroup = Cgroup(place, f"{group_prefix}{os.getpid()}-{stat.start_time if stat else 0}")
     cgroup.enter()
-    site = Site(state_dir, boot_id, environment, cgroup)
+    site = Site(state_dir, boot_id, environment, cgroup, locks)
     channel = Channel(end)
     owed: list[tuple[str, str]] = []
     while not channel.runner_lost:

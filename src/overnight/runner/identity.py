@@ -1,5 +1,7 @@
 """Who a process is: boot id, pid and start time. A bare pid names nobody."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass
 from typing import NamedTuple

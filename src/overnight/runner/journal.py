@@ -3,6 +3,8 @@
 It survives the death of every process. It is not synced: after a power loss the boot id tells that nothing runs.
 """
 
+from __future__ import annotations
+
 import json
 import os
 from typing import Any
@@ -100,6 +102,9 @@ def accepted_line(entry: Entry) -> str:
             "time_limit": entry.time_limit,
             "executor": [worker.boot_id, worker.pid, worker.start_time] if worker is not None else None,
             "group": entry.group,
+            "devices": entry.devices,
+            "shared": entry.shared,
+            "lease": entry.lease,
         }
     )
 
@@ -186,6 +191,9 @@ def _apply_accepted(ledger: Ledger, message: dict[str, Any]) -> None:
             time_limit=message["time_limit"],
             worker=Identity(*worker) if worker is not None else None,
             group=message["group"],
+            devices=tuple(message.get("devices", ())),
+            shared=message.get("shared", False),
+            lease=message.get("lease"),
         )
     )
     ledger.raise_fence(message["run"], message["fence"])

@@ -1,7 +1,9 @@
 """What the runner knows: every attempt that it accepted and that nobody has told it to forget."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum
 
 from .identity import Identity
 from .launch import Launch
@@ -13,7 +15,7 @@ MOST_FENCES = 50_000
 """Runs whose highest fence is remembered after their attempts were forgotten; the oldest go first."""
 
 
-class State(StrEnum):
+class State(str, Enum):
     """Where an attempt is. `alive` includes everything that may still run, `dead` has no exit record."""
 
     ACCEPTED = "accepted"
@@ -21,13 +23,15 @@ class State(StrEnum):
     ENDED = "ended"
     DEAD = "dead"
 
+    __str__ = str.__str__
+
     @property
     def final(self) -> bool:
         """Nothing of the attempt runs any more."""
         return self in (State.ENDED, State.DEAD)
 
 
-@dataclass(slots=True)
+@dataclass
 class Entry:
     """One attempt. record is JSON text, proof a sentence.
 
@@ -51,9 +55,12 @@ class Entry:
     executor: Executor | None = None
     pidfd: int | None = None
     order: StopOrder | None = None
+    devices: tuple[str, ...] = ()
+    shared: bool = False
+    lease: float | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class Ledger:
     """All entries, the newest attempt and the highest fence of each run, and the highest session."""
 

@@ -5,6 +5,8 @@ takes more room than allowed, its middle is given back to the file system as a h
 and the tail stay, and `log.gap` says what is missing.
 """
 
+from __future__ import annotations
+
 import ctypes
 import os
 

@@ -1,5 +1,7 @@
 """The event loop: descriptors and alarms, one thread, asleep when nothing happens."""
 
+from __future__ import annotations
+
 import heapq
 import itertools
 import os

@@ -1,5 +1,7 @@
 """The runner's two clocks. Nothing else in this package asks for the time."""
 
+from __future__ import annotations
+
 import time
 
 

@@ -1,5 +1,7 @@
 """What a server may ask: one method per operation, a request in, the fields of the reply out."""
 
+from __future__ import annotations
+
 import json
 import math
 import os
@@ -8,6 +10,7 @@ from typing import Any
 
 from . import PROTOCOL_VERSION, journal, launch, processes, record
 from .attempts import Attempts
+from .beats import Beats
 from .connection import Connection
 from .identity import Stat
 from .journal import Journal
@@ -15,14 +18,19 @@ from .launch import Launch, LaunchError
 from .ledger import Entry, Ledger, State
 from .order import StopOrder
 from .protocol import Message, ProtocolError
+from .usage import Meter
 
 
 class Operations:
     """Answers requests. Every method raises ProtocolError for a request that is wrong."""
 
-    def __init__(self, state_dir: str, boot_id: str, ledger: Ledger, book: Journal, attempts: Attempts) -> None:
+    def __init__(
+        self, state_dir: str, boot_id: str, ledger: Ledger, book: Journal, attempts: Attempts, beats: Beats
+    ) -> None:
         self._state_dir = state_dir
         self._boot_id = boot_id
+        self._beats = beats
+        self._meter = Meter()
         self._ledger = ledger
         self._journal = book
         self._attempts = attempts
@@ -33,6 +41,8 @@ class Operations:
             "forget": self._forget,
             "owned": self._owned,
             "ping": lambda _request: {},
+            "beat": lambda _request: beats.ask(),
+            "renew": self._renew,
         }
 
     def answer(self, connection: Connection, request: Message) -> Message:
@@ -58,6 +68,7 @@ class Operations:
         except OSError as error:
             raise ProtocolError("journal", f"The journal cannot be written: {error}.") from error
         self._ledger.session = connection.session = session
+        self._beats.greet()
         return {
             "version": PROTOCOL_VERSION,
             "boot_id": self._boot_id,
@@ -97,6 +108,7 @@ class Operations:
             raise ProtocolError("bad_launch", str(error)) from error
         if self._ledger.is_known(asked):
             return None
+        self._beats.admit(asked)
         if asked.run in runs:
             raise ProtocolError("still_live", f"Another attempt of run {asked.run} is in the same request.")
         if os.path.lexists(asked.folder):
@@ -105,6 +117,7 @@ class Operations:
 
     def _observe(self, request: Message) -> Message:
         states: dict[str, Message] = {}
+        known: list[Entry] = []
         marks: dict[str, list[Stat]] | None = None
         for item in _field(request, "attempts", list):
             if not isinstance(item, dict):
@@ -113,10 +126,13 @@ class Operations:
             entry = self._ledger.entries.get(name)
             if entry is not None and entry.fence == _field(item, "fence", int):
                 states[name] = _state(entry)
+                known.append(entry)
                 continue
             if marks is None:
                 marks = processes.marked(self._state_dir)
             states[name] = self._look_for(item, name, marks.get(name, []))
+        for name, usage in self._meter.usages([entry for entry in known if not entry.state.final]).items():
+            states[name]["usage"] = usage
         return {"states": states}
 
     def _look_for(self, item: Message, name: str, found: list[Stat]) -> Message:
@@ -158,11 +174,16 @@ class Operations:
             self._attempts.stop(entry, StopOrder(float(grace), _field(request, "reason", str)))
         return {}
 
+    def _renew(self, request: Message) -> Message:
+        self._beats.answered(_field(request, "n", int))
+        return {}
+
     def _forget(self, request: Message) -> Message:
         names = _field(request, "attempts", list)
         if not all(isinstance(name, str) for name in names):
             raise ProtocolError("bad_request", "attempts must be a list of texts.")
         done = self._ledger.forget(names)
+        self._meter.forget(done)
         if done:
             self._journal.note(journal.forgotten_line(done))
         return {"forgotten": done}

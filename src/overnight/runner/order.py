@@ -4,6 +4,8 @@ The order is a file in the attempt's folder, followed by SIGTERM to the executor
 When the file cannot be written (a full disk), SIGUSR2 stands for "stop with the grace of the launch".
 """
 
+from __future__ import annotations
+
 import json
 import math
 import os
@@ -17,7 +19,7 @@ FILE = "stop"
 """Name inside the attempt's folder."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StopOrder:
     """End the attempt: SIGTERM to its tree, after grace seconds SIGKILL. reason is a sentence for the record."""
 

@@ -4,15 +4,20 @@ Nobody can learn their exit code any more, but they are alive as long as anythin
 their control group; and they still obey stop orders and time limits.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 from collections.abc import Callable
 
-from . import cgroup, moment, processes
+from . import cgroup, locks, moment, processes
 from .identity import Identity, Stat, open_pidfd, read_stat
+from .lease import EVERY, Tenancy
 from .ledger import Entry
+from .locks import DeviceHeld, Locks
 from .loop import Loop
 from .order import StopOrder
+from .pool import Origin
 
 CONFIRM_AFTER = 0.2
 """Seconds between the two looks that find nothing before an attempt is called dead.
@@ -30,7 +35,7 @@ MOST_WATCHED = 64
 class Orphan:
     """One attempt without an executor."""
 
-    __slots__ = ("entry", "kill_at", "looking", "none_since", "order", "watched")
+    __slots__ = ("entry", "kill_at", "locks", "looking", "none_since", "order", "watched")
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
@@ -39,15 +44,17 @@ class Orphan:
         self.looking = False
         self.order: StopOrder | None = None
         self.kill_at: float | None = None
+        self.locks: Locks | None = None
 
 
 class Orphans:
     """All orphans of this runner; `dead` hears of the end of each, with the proof."""
 
-    def __init__(self, loop: Loop, state_dir: str, boot_id: str, dead: Callable[[Entry, str], None]) -> None:
+    def __init__(self, loop: Loop, origin: Origin, dead: Callable[[Entry, str], None]) -> None:
         self._loop = loop
-        self._state_dir = state_dir
-        self._boot_id = boot_id
+        self._origin = origin
+        self._state_dir = origin.state_dir
+        self._boot_id = origin.boot_id
         self._dead = dead
         self._orphans: dict[str, Orphan] = {}
 
@@ -57,6 +64,8 @@ class Orphans:
         if entry.time_limit is not None and entry.clock is not None:
             limit = StopOrder(entry.grace, "The time limit was reached.")
             self._loop.call_at(entry.clock + entry.time_limit, lambda: self._stop_if_still(orphan, limit))
+        if entry.lease is not None:
+            self._watch_lease(orphan, Tenancy(self._state_dir, self._boot_id, entry.lease, entry.grace))
         self._look(orphan)
         if entry.order is not None:
             self.stop(entry, entry.order)
@@ -76,6 +85,25 @@ class Orphans:
         orphan.order = order.merged(orphan.order)
         orphan.kill_at = end if orphan.kill_at is None else min(orphan.kill_at, end)
         self._loop.call_at(orphan.kill_at, lambda: self._look_if_still(orphan))
+
+    def _watch_lease(self, orphan: Orphan, tenancy: Tenancy) -> None:
+        now = moment.boot()
+        if tenancy.ended(now):
+            self._stop_if_still(orphan, tenancy.order)
+        elif self._orphans.get(orphan.entry.attempt) is orphan:
+            self._loop.call_at(min(tenancy.due, now + EVERY), lambda: self._watch_lease(orphan, tenancy))
+
+    def _hold(self, orphan: Orphan) -> None:
+        """Take over the locks of an executor that was killed; whoever was quicker is not sent away."""
+        entry, origin = orphan.entry, self._origin
+        if orphan.locks is None and entry.devices:
+            holder = locks.holder(
+                origin.environment, origin.state_dir, entry.attempt, origin.boot_id, shared=entry.shared
+            )
+            try:
+                orphan.locks = locks.take(origin.locks, entry.devices, holder, patience=0.0)
+            except DeviceHeld:
+                return
 
     def _stop_if_still(self, orphan: Orphan, order: StopOrder) -> None:
         if self._orphans.get(orphan.entry.attempt) is orphan:
@@ -99,6 +127,7 @@ class Orphans:
             self._found_none(orphan, now)
             return
         orphan.none_since = None
+        self._hold(orphan)
         if orphan.kill_at is not None and now >= orphan.kill_at:
             processes.signal_all(found, signal.SIGKILL)
             self._look_soon(orphan, KILL_AGAIN)
@@ -111,6 +140,8 @@ class Orphans:
             self._look_soon(orphan, CONFIRM_AFTER)
             return
         del self._orphans[orphan.entry.attempt]
+        if orphan.locks is not None:
+            orphan.locks.release()
         self._dead(orphan.entry, "Its executor has ended without a record and no process of it is left.")
 
     def _watch(self, orphan: Orphan, found: list[Stat]) -> None:

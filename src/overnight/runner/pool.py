@@ -1,5 +1,7 @@
 """The runner's side of its executors: one per live attempt, idle ones kept for the next."""
 
+from __future__ import annotations
+
 import os
 import select
 import socket
@@ -36,7 +38,7 @@ class Executor:
         """The attempt it carries out, None while it is idle."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Origin:
     """What every executor inherits."""
 
@@ -45,6 +47,8 @@ class Origin:
     environment: dict[str, str]
     place: cgroup.Place | None
     group_prefix: str
+    locks: str
+    """Folder of the locks on devices."""
 
 
 class Pool:
@@ -98,7 +102,13 @@ class Pool:
         ours, theirs = socket.socketpair()
         try:
             pid = executor.fork(
-                theirs, origin.state_dir, origin.boot_id, origin.environment, origin.place, origin.group_prefix
+                theirs,
+                origin.state_dir,
+                origin.boot_id,
+                origin.environment,
+                origin.place,
+                origin.group_prefix,
+                origin.locks,
             )
             pidfd = os.pidfd_open(pid)
         except OSError:

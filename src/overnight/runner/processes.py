@@ -3,6 +3,8 @@
 This kernel family does not always offer `/proc/PID/task/TID/children`, so trees are found by scanning parents.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 from collections.abc import Iterable, Iterator
@@ -45,6 +47,14 @@ def descendants(root: int) -> list[Stat]:
         found.extend(below)
         waiting.extend(stat.pid for stat in below)
     return [stat for stat in found if stat.living]
+
+
+def families() -> dict[int, list[int]]:
+    """Return the children of every process, zombies included."""
+    children: dict[int, list[int]] = {}
+    for stat in scan():
+        children.setdefault(stat.parent, []).append(stat.pid)
+    return children
 
 
 def signal_one(stat: Stat, number: int) -> bool:

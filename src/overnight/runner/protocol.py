@@ -1,5 +1,7 @@
 """JSON lines: how messages are written, split and refused."""
 
+from __future__ import annotations
+
 import json
 from typing import Any
 

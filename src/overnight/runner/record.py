@@ -1,5 +1,7 @@
 """The exit record: how an attempt ended, one JSON file in its folder."""
 
+from __future__ import annotations
+
 import errno
 import json
 import os
@@ -16,7 +18,7 @@ NO_ROOM_PAUSE = 0.5
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
-@dataclass(slots=True)
+@dataclass
 class Usage:
     """What an attempt consumed; None where the host cannot tell."""
 
@@ -37,11 +39,12 @@ class Usage:
         }
 
 
-@dataclass(slots=True)
+@dataclass
 class Outcome:
     """The end of the main process, before it becomes a record.
 
-    reason is one of exited, signalled, time_limit, stopped, start_failed; code and signal are the true ones.
+    reason is one of exited, signalled, time_limit, stopped, lease_lost, start_failed, device_held (the last two: nothing
+    was started); code and signal are the true ones.
     """
 
     reason: str

@@ -1,5 +1,7 @@
 """Bringing the job to life: its folder, log, environment, command and process."""
 
+from __future__ import annotations
+
 import errno
 import os
 import signal

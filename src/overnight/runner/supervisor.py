@@ -1,10 +1,13 @@
 """The supervisor: listens, lets one server session at a time command it, and ends when nobody needs it."""
 
+from __future__ import annotations
+
 import os
 import socket
 
 from . import cgroup, identity, journal, moment
 from .attempts import Attempts
+from .beats import Beats
 from .complaint import complain, complain_of_exception
 from .connection import Connection
 from .journal import Journal
@@ -24,8 +27,9 @@ BACKLOG = 16
 class Supervisor:
     """One runner over one state folder, whose lock the caller holds."""
 
-    def __init__(self, state_dir: str, idle_exit: float) -> None:
+    def __init__(self, state_dir: str, idle_exit: float, locks: str) -> None:
         self._state_dir = state_dir
+        self._locks = locks
         self._idle_exit = idle_exit
         self._loop = Loop()
         self._connections: dict[int, Connection] = {}
@@ -38,8 +42,11 @@ class Supervisor:
         except OSError as error:
             complain(f"The journal stays as it was: {error}.")  # a full disk must not keep a runner from adopting
         origin = self._origin()
-        self._attempts = Attempts(self._loop, self._ledger, self._journal, origin, self._push, self._heard)
-        self._operations = Operations(state_dir, origin.boot_id, self._ledger, self._journal, self._attempts)
+        self._beats = Beats(self._loop, self._ledger, state_dir, origin.boot_id, self._push)
+        self._attempts = Attempts(self._loop, self._ledger, self._journal, origin, self._beats, self._push, self._heard)
+        self._operations = Operations(
+            state_dir, origin.boot_id, self._ledger, self._journal, self._attempts, self._beats
+        )
         self._listener = self._listen()
 
     def run(self) -> None:
@@ -57,13 +64,14 @@ class Supervisor:
         for entry in list(self._ledger.entries.values()):
             if not entry.state.final:
                 self._attempts.settle(entry)
+        self._beats.begin()
         self._write_journal()
 
     def _origin(self) -> Origin:
         place = cgroup.find()
         prefix = cgroup.prefix(self._state_dir)
         cgroup.sweep(place, prefix)
-        return Origin(self._state_dir, identity.boot_id(), base_environment(os.environ), place, prefix)
+        return Origin(self._state_dir, identity.boot_id(), base_environment(os.environ), place, prefix, self._locks)
 
     def _listen(self) -> socket.socket:
         """Return the listening socket; its path may be longer than the 107 bytes of a socket address."""

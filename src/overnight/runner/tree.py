@@ -1,5 +1,7 @@
 """Every process of one attempt, seen from its executor, which is the subreaper of them all."""
 
+from __future__ import annotations
+
 import os
 import signal
 
