@@ -82,6 +82,8 @@ class Keeper:
         self._seen_at: float | None = None
         self._why: Why | None = None
         self._lock = threading.Lock()
+        self._noting = threading.Lock()
+        self._noted: Link | None = None
         self.boot_id = ""
         """Of the host, as it said when it was greeted last."""
         self.generation = 0
@@ -121,7 +123,7 @@ class Keeper:
 
     def _try(self) -> Link:
         try:
-            self._link = self._open()
+            link, stream = self._open()
         except (OSError, Unavailable, Uncertain) as error:
             self._why = error.why if isinstance(error, Unreached) else Why("unreachable", str(error), "")
             self._back_off(error.pause if isinstance(error, Unreached) else None)
@@ -129,7 +131,10 @@ class Keeper:
         self._opened_at = self._since = self._clock.boot()
         self._why = None
         self.generation += 1
-        return self._link
+        self._link = link
+        if not link.is_open:
+            self._note_end(link, stream)
+        return link
 
     def _unreached(self, otherwise: str) -> Unreached:
         return Unreached(self._why or Why("unreachable", otherwise, ""))
@@ -140,7 +145,7 @@ class Keeper:
             self._failing_since = now
         self._not_before = now + (pause or self._patience.pause(now - self._failing_since, self._luck()))
 
-    def _open(self) -> Link:
+    def _open(self) -> tuple[Link, Stream]:
         stream = self._way.open()
         link = Link(
             stream.connection,
@@ -158,17 +163,27 @@ class Keeper:
         except BaseException:
             link.close()
             raise
-        return link
+        return link, stream
 
     def _lost(self, link: Link, stream: Stream) -> None:
-        why = stream.end()
+        """The link's thread says that it ended; one that ended before it was used is noted by whoever opened it."""
+        stream.end()
         self._seen_at = link.heard_at
         if link is self._link:
-            self._since = self._clock.boot()
-            self._why = why or Why("ended", f"the connection ended: {link.why}", "")
-            self._note_its_life()
+            self._note_end(link, stream)
         self.generation += 1
         self._changed()
+
+    def _note_end(self, link: Link, stream: Stream) -> None:
+        with self._noting:
+            if link is self._noted:
+                return
+            self._noted = link
+            self._since = self._clock.boot()
+            self._why = stream.end() or Why(
+                "timed_out" if link.silent else "ended", f"the connection ended: {link.why}", ""
+            )
+            self._note_its_life()
 
     def _note_its_life(self) -> None:
         if self._since - self._opened_at >= SHORT_LIFE:

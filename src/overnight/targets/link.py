@@ -50,9 +50,7 @@ class Link:
         clock: Clock,
         silence: float = SILENCE_SECONDS,
     ) -> None:
-        """`heard` gets every event, `lost` is called once when the connection ends; both on the link's own thread.
-
-        A connection is given up when nothing came for `silence` seconds although it was asked."""
+        """`heard` gets every event, `lost` is called once when the connection ends; both on the link's own thread."""
         self._connection = connection
         self._heard = heard
         self._lost = lost
@@ -70,6 +68,8 @@ class Link:
         """Seconds of the last ping's way there and back."""
         self.why = "the other side closed it"
         """Why the connection ended, once it has."""
+        self.silent = False
+        """Whether it ended since nothing came any more."""
         threading.Thread(target=self._listen, name="runner-link", daemon=True).start()
 
     @property
@@ -169,7 +169,7 @@ class Link:
             for line in self._lines():
                 self._dispatch(json.loads(line))
         except (OSError, ValueError, RecursionError) as error:
-            self.why = str(error)
+            self.why, self.silent = str(error), isinstance(error, TimeoutError)
         finally:
             self.close()
             self._end()
