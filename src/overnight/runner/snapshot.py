@@ -1,7 +1,7 @@
 """The frozen copy of a working folder that an attempt works in: the list of its files, and whether they still are so.
 
-A copy is a folder with `tree/`, the files, and `files.json`, the list of them. Its name is its identity. Paths are texts of
-UTF-8 in which bytes that are none stand as lone surrogates; on disk they are used as bytes, whatever the locale is.
+A copy is a folder with `tree/`, the files, and `files.json`, the list of them. Its name is its identity. Paths are text
+of UTF-8 in which bytes that are none stand as lone surrogates; on disk they are used as bytes, whatever the locale is.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def kind_of(mode: int) -> str:
 
 
 def digest_of(path: Any, size: int | None = None) -> str:
-    """SHA-256 in hex of a regular file's content, never waiting on a pipe. Raises OSError, also unless it has `size` bytes."""
+    """SHA-256 in hex of a regular file's content. Raises OSError, also for a pipe or unless it has `size` bytes."""
     digest, left = hashlib.sha256(), size
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     with open(descriptor, "rb", buffering=0) as file:
