@@ -46,7 +46,7 @@ _NEAR = 60
 """Characters after the decisive words in which `_AFTER` is looked for: later ones are advice of the program."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rule:
     """Words that convince of a reason, unless others are in the same line."""
 

@@ -25,7 +25,7 @@ MOST_LOOKS = 500
 _BREAK = re.compile(rb"[\r\n]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """What a log says: reason -> the first line that convinces of it, and the signature of its end (None = empty)."""
 

@@ -81,7 +81,7 @@ _LAST_LINES = 40
 """How many of the last lines may tell of a service that was not there, or of a training that diverged."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ending:
     """What ended a program, as far as the end of its log says."""
 
@@ -94,7 +94,7 @@ class Ending:
     """The line to make the signature of; "" when there is none."""
 
 
-@dataclass(slots=True)
+@dataclass
 class _Raised:
     """An exception that was printed: type, line and its number; `aside` = it ended nothing."""
 

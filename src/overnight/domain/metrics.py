@@ -45,7 +45,7 @@ def from_csv(head: str, tail: str) -> dict[str, float]:
     values = _row(next((line for line in reversed(tail.splitlines()) if line.strip()), ""))
     if len(names) != len(values):
         return {}
-    pairs = ((name.strip(), value.strip()) for name, value in zip(names, values, strict=True))
+    pairs = ((name.strip(), value.strip()) for name, value in zip(names, values))
     return _bounded({name: float(value) for name, value in pairs if _acceptable(name) and _NUMBER.fullmatch(value)})
 
 

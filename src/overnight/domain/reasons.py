@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from types import MappingProxyType
 
+from overnight.domain.words import Word
 
-class Reason(StrEnum):
+
+class Reason(Word):
     """Why an attempt or run ended as it did (`reliability.md` R14: judged from evidence, never from 137 alone)."""
 
     OK = "ok"
@@ -63,9 +64,15 @@ class Reason(StrEnum):
     """The first runs of its sweep all failed in the same way."""
     SKIPPED = "skipped"
     """Its outputs were there already."""
+    DEVICE_HELD = "device_held"
+    """Another home or user of its machine held one of its GPUs: nothing was started."""
+    LEASE_LOST = "lease_lost"
+    """Its machine was out of touch for the length of its lease, and ended it by itself."""
+    SYNC_FAILED = "sync_failed"
+    """What it left on another machine cannot be copied whole."""
 
 
-class Mark(StrEnum):
+class Mark(Word):
     """What is worth saying of an attempt without changing what becomes of it."""
 
     PACKED = "packed"
@@ -82,7 +89,7 @@ class Mark(StrEnum):
     """Ended well with a number that is not finite."""
 
 
-class Remedy(StrEnum):
+class Remedy(Word):
     """What becomes of a run whose attempt ended for a reason."""
 
     AGAIN = "again"
@@ -111,6 +118,7 @@ REMEDIES = MappingProxyType(
         Reason.GPU_BUSY: Remedy.REQUEUE,
         Reason.PREEMPTED: Remedy.REQUEUE,
         Reason.INTERRUPTED: Remedy.REQUEUE,
+        Reason.LEASE_LOST: Remedy.REQUEUE,
         Reason.HARDWARE: Remedy.REQUEUE,
         Reason.DISK_FULL: Remedy.REQUEUE,
     }
@@ -124,6 +132,7 @@ MEMORY_REMEDIES = MappingProxyType(
         Reason.NEIGHBOUR_OOM: Remedy.LADDER,
         Reason.PREEMPTED: Remedy.REQUEUE,
         Reason.INTERRUPTED: Remedy.REQUEUE,
+        Reason.LEASE_LOST: Remedy.REQUEUE,
         Reason.HARDWARE: Remedy.REQUEUE,
         Reason.DISK_FULL: Remedy.REQUEUE,
     }
@@ -137,6 +146,7 @@ GPU_MEMORY_REMEDIES = MappingProxyType(
         Reason.GPU_BUSY: Remedy.AGAIN,
         Reason.PREEMPTED: Remedy.REQUEUE,
         Reason.INTERRUPTED: Remedy.REQUEUE,
+        Reason.LEASE_LOST: Remedy.REQUEUE,
     }
 )
 """The same for runs of which only busy or full GPUs are tried again (`Retry.only_gpu_memory`)."""

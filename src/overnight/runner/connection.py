@@ -16,7 +16,7 @@ class Connection:
 
     __slots__ = ("_buffer", "_closing", "_out", "_socket", "_writing", "closed", "descriptor", "session")
 
-    def __init__(self, accepted: socket.socket, closing: Callable[["Connection"], None]) -> None:
+    def __init__(self, accepted: socket.socket, closing: Callable[[Connection], None]) -> None:
         accepted.setblocking(False)
         self._socket = accepted
         self._closing = closing

@@ -26,7 +26,7 @@ class StopOrder:
     grace: float
     reason: str
 
-    def merged(self, earlier: "StopOrder | None") -> "StopOrder":
+    def merged(self, earlier: StopOrder | None) -> StopOrder:
         """Return the order that holds when an earlier one stands: the first reason, the shorter grace."""
         if earlier is None:
             return self

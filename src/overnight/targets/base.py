@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Union
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Offer:
     """A device that a target has, as it is now."""
 
@@ -40,7 +40,7 @@ class Offer:
     """Percent; None = the driver does not say."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Launch:
     """Everything that a host needs to carry out one attempt."""
 
@@ -68,7 +68,7 @@ class Launch:
     """Folder of the frozen copy that it works in, which is compared with its list of files first."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Handle:
     """What is needed to ask about an attempt: its id, its token, its folder, and the boot it was started in."""
 
@@ -78,52 +78,68 @@ class Handle:
     boot_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
+class Use:
+    """What all processes of a live attempt use now, as far as its host can tell."""
+
+    cpu_seconds: float
+    """Processor time so far."""
+    rss_bytes: int
+    """Resident memory, summed over its processes."""
+    peak_rss_bytes: int
+    """The most of that in any look at it."""
+    processes: int
+
+
+@dataclass(frozen=True)
 class Alive:
     """Its process lives. `pid`, start and boot are known once the job itself was started."""
 
     pid: int | None = None
     started_at: float | None = None
     boot_id: str | None = None
+    use: Use | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ended:
     """Its exit record, as the runner wrote it."""
 
     record: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dead:
     """It is gone and left no record; `proof` says how that is known."""
 
     proof: str
+    lease: Mapping[str, float] | None = None
+    """Where only the time proves it: the numbers of its lease, see `planner.lease.evidence`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Absent:
     """It was never started there, and no start of it is under way any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Unknown:
     """Nobody could say. Never a reason to kill, free, delete or requeue."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Refused:
     """Nothing was started and never will be, for the reason given."""
 
     why: str
 
 
-Seen = Alive | Ended | Dead | Absent | Refused | Unknown
+Seen = Union[Alive, Ended, Dead, Absent, Refused, Unknown]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class News:
     """Something that a target tells by itself."""
 
@@ -132,7 +148,7 @@ class News:
     seen: Seen
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Room:
     """What is left where something writes; None = nobody could say."""
 
@@ -143,7 +159,7 @@ class Room:
     total_inodes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """What the files of an ended attempt say.
 
@@ -160,7 +176,7 @@ class Evidence:
     rooms: tuple[Room, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Progress:
     """When something of a live attempt last moved, in wall seconds of its host; None = nothing there yet."""
 
@@ -172,7 +188,7 @@ class Progress:
     """Whether all of that could be looked at; if not, nobody can say that nothing moved."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Artifact:
     """Something that a run left."""
 
@@ -193,6 +209,10 @@ class Target(Protocol):
     @property
     def generation(self) -> int:
         """Grows with every new connection to the host: what was told before it may be incomplete, so observe again."""
+
+    @property
+    def renewed(self) -> float | None:
+        """When the newest beat of its host came that was answered, on our boot clock: no lease there began later."""
 
     def offers(self) -> list[Offer]:
         """The devices that it has now. Raises Unavailable."""

@@ -18,7 +18,7 @@ MIB = 1 << 20
 """Bytes in a MiB."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Process:
     """A compute process on a GPU, with the pid as the driver sees it."""
 
@@ -26,7 +26,7 @@ class Process:
     memory_mib: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Gpu:
     """One GPU as it was at the probe. Its identity is `uuid`; `index` may change at any reboot."""
 
@@ -43,7 +43,7 @@ class Gpu:
     """Why nothing should run on it; None = well."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Nameless:
     """A GPU that would not even tell its UUID, at its place in the driver's order where that is known."""
 
@@ -51,7 +51,7 @@ class Nameless:
     fault: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """What the child said to one request."""
 
@@ -64,7 +64,7 @@ class Answer:
     """What the driver would not say; one sentence each."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """What the server knows of this machine's GPUs now, in the driver's order, and what was odd about it."""
 

@@ -93,7 +93,7 @@ def gpu_of(row: Sequence[str], notes: list[str]) -> Gpu:
         for what, cell in cells.items()
         if not is_number(cell)
     )
-    extra = dict(zip((ECC, MIG), row[len(BASIC) :], strict=False))
+    extra = dict(zip((ECC, MIG), row[len(BASIC) :]))
     if extra.get(MIG) == "Enabled":
         notes.append(f"GPU {uuid} is split by MIG; it is treated as one device")
     return Gpu(
