@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 
-from overnight.daemon import conditions, judging, loop, orphans, placing, sessions, settle, watch
+from overnight.daemon import (
+    asking,
+    conditions,
+    devices,
+    judging,
+    loop,
+    orphans,
+    placing,
+    presence,
+    sessions,
+    settle,
+    watch,
+)
 from overnight.daemon.loop import Loop
 from overnight.domain.nouns import Attempt
 from overnight.planner import fit, judge, place
@@ -44,12 +56,12 @@ def always(answer: Any) -> Callable[..., Any]:
 
 def seen_as(patch: Patch, wrong: Callable[[News], Any]) -> None:
     """Have the loop understand news in another way."""
-    true = loop.gather
+    true = loop.ours
 
-    def gather(world: Any, claims: Any, news: Sequence[News]) -> Any:
-        return true(world, claims, [replace(item, seen=wrong(item)) for item in news])
+    def ours(claims: Any, news: Sequence[News]) -> Any:
+        return true(claims, [replace(item, seen=wrong(item)) for item in news])
 
-    patch.setattr(loop, "gather", gather)
+    patch.setattr(loop, "ours", ours)
 
 
 # What stands still
@@ -92,15 +104,34 @@ def _(patch: Patch) -> None:
 
 @defect("a start whose connection broke is tried again as another attempt")
 def _(patch: Patch) -> None:
-    true = Loop._send
+    true = asking.start
 
-    def send(self: Loop, place: Any, launches: Any) -> None:
-        before = place.generation
-        true(self, place, launches)
-        if place.generation != before:
-            self._refused += [News(it.attempt, it.fence, Refused("the connection broke")) for it in launches]
+    def start(world: Any, name: str, made: Any) -> list[News]:
+        before = world.places[name].target.generation
+        news = true(world, name, made)
+        if world.places[name].target.generation != before:
+            news += [News(it.attempt, it.fence, Refused("the connection broke")) for it in made]
+        return news
 
-    patch.setattr(Loop, "_send", send)
+    patch.setattr(asking, "start", start)
+
+
+@defect("a host is asked about an attempt while its start is on the way there")
+def _(patch: Patch) -> None:
+    true = Loop._observe
+
+    def observe(self: Loop, name: str, *, near: bool) -> None:
+        sent, self._sent = self._sent, {}
+        true(self, name, near=near)
+        self._sent = sent
+
+    patch.setattr(Loop, "_observe", observe)
+
+
+@defect("a look at GPUs from before the end of an attempt proves them clean")
+def _(patch: Patch) -> None:
+    true = devices.note
+    patch.setattr(devices, "note", lambda session, target, offers, fresh=True: true(session, target, offers))  # noqa: ARG005
 
 
 @defect("an absent attempt that was never confirmed is given up as if it had been refused, while its start is sent")
@@ -176,8 +207,12 @@ def _(patch: Patch) -> None:
 @defect("a stop order that was lost is not sent again")
 def _(patch: Patch) -> None:
     """Those of every second attempt are lost, and nobody repeats them."""
-    true = loop._stopping
-    patch.setattr(loop, "_stopping", lambda session, name: [it for it in true(session, name) if it.fence % 2])
+    true = asking.orders_of
+
+    def orders_of(session: Session, **fields: Any) -> Any:
+        return [it for it in true(session, **fields) if it[0].fence % 2]
+
+    patch.setattr(asking, "orders_of", orders_of)
 
 
 @defect("cancelling one run stops its neighbours too")
@@ -327,12 +362,12 @@ def _(patch: Patch) -> None:
 
 @defect("what a run requires is taken to be there")
 def _(patch: Patch) -> None:
-    patch.setattr(conditions, "_is_there", always(True))
+    patch.setattr(presence, "_missing", always(frozenset()))
 
 
 @defect("outputs are taken to be there, so that what has to run is skipped")
 def _(patch: Patch) -> None:
-    patch.setattr(conditions, "_done", lambda _, condition: conditions.Found(condition, done=True))
+    patch.setattr(presence, "_done", lambda _, __, condition, ___: presence.Found(condition, done=True))
 
 
 @defect("a run that is tried again is looked at as if it were new, and skipped by what it wrote")

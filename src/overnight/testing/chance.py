@@ -55,6 +55,8 @@ KINDS = (
     "reply_lost_to_actor",
     "files_unavailable",
     "room_low",
+    "errand_waits",
+    "errand_answers_late",
 )
 """Every kind of fault that can be injected."""
 

@@ -23,6 +23,7 @@ from overnight.testing.chance import Chance, rates_for
 from overnight.testing.chancy_store import ChancyStore, Crash
 from overnight.testing.clients import Clients
 from overnight.testing.clock import TICK, FakeClock
+from overnight.testing.errands import FakeErrands
 from overnight.testing.host import FakeHost
 from overnight.testing.inspector import Broken, Inspector
 from overnight.testing.machine import Gpu, Machine
@@ -62,6 +63,7 @@ class Server:
     context: Context
     store: ChancyStore
     targets: dict[str, FakeTarget]
+    errands: FakeErrands
 
 
 @dataclass(slots=True)
@@ -143,11 +145,12 @@ class Simulation:
             )
             for name, host in self.hosts.items()
         }
-        places = {name: Place(it, it, Path("/runs"), None) for name, it in targets.items()}
-        loop = Loop(World(store, places, self.clock, self.rng, reserve=Reserve(1, 1)))
+        places = {name: Place(it, it, Path("/runs"), None, near=name == "here") for name, it in targets.items()}
+        errands = FakeErrands(self.clock, self.chance)
+        loop = Loop(World(store, places, self.clock, self.rng, errands=errands, reserve=Reserve(1, 1)))
         spots = {name: Spot(it, it) for name, it in targets.items()}
         context = Context(store, spots, self.record.configuration, self.rng, lambda: loop.wake(steered=True))
-        self.server = Server(loop, context, store, targets)
+        self.server = Server(loop, context, store, targets, errands)
         self._serving = True
 
     def _point(self, name: str) -> None:
@@ -217,6 +220,7 @@ class Simulation:
         """Seconds until something happens on a host, or late news arrive."""
         dues = [host.next_due() for host in self.hosts.values()]
         dues += [target.next_due() for target in self.server.targets.values()]
+        dues.append(self.server.errands.next_due())
         return max(0.0, min(dues) - self.clock.true) + TICK
 
     def turn(self) -> float:
