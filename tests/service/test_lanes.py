@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,13 +101,13 @@ def test_a_barrier_that_was_passed_stays_open(stage: Stage) -> None:
         stage.sweep(name, cell(name), barrier=True, phase="wave", need=Need(gpus=1)) for name in ("wave", "wave~2")
     ]
     campaign = stage.submit(*parts)
-    note(stage, Offer(**{**{name: getattr(GPU, name) for name in GPU.__slots__}, "busy": "pid 7"}))
+    note(stage, replace(GPU, busy="pid 7"))
     assert "H100 0: pid 7" in (hold(stage, campaign, "wave") or "")
     note(stage, GPU)
     assert hold(stage, campaign, "wave") is None
     sweep = stage.runs()["wave"].sweep_id
     stage.store.write(SYSTEM, lambda session: session.rows("sweep_started", id=sweep, now=session.now))
-    note(stage, Offer(**{**{name: getattr(GPU, name) for name in GPU.__slots__}, "busy": "our own job"}))
+    note(stage, replace(GPU, busy="our own job"))
     assert hold(stage, campaign, "wave") is None
     assert hold(stage, campaign, "wave~2") is None
 

@@ -6,15 +6,13 @@ transaction, which guards each step again.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+from overnight.daemon.presence import Condition, Found, ask
 from overnight.daemon.world import World
-from overnight.domain.errors import Refused, Unavailable
-from overnight.domain.nouns import Sweep
+from overnight.domain.nouns import SweepSettings
 from overnight.domain.reasons import Reason
-from overnight.manifest.template import launch_text
 from overnight.planner.waves import Standing
 from overnight.service import consequences
 from overnight.service.consequences import EndedRun
@@ -22,7 +20,6 @@ from overnight.service.lanes import can_go_on
 from overnight.store import campaigns, runs
 from overnight.store.base import Session
 from overnight.store.moves import move_runs
-from overnight.targets.base import Files
 
 AT_ONCE = 5_000
 """Runs whose files are looked at in one turn at most; the next turn goes on after the last of them."""
@@ -30,31 +27,6 @@ SECONDS = 5.0
 """How often the files of waiting runs are looked at while nothing else happens."""
 NAMED = 3
 """Missing paths that a sentence names before it only counts them."""
-NOWHERE = "/dev/null"
-"""Folder of an attempt that was never made: nothing lies below it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """What one waiting run requires; `config` only where outputs that are there already make it superfluous."""
-
-    sweep: Sweep
-    seq: int
-    run_id: str
-    requires: str
-    """JSON list of paths and globs."""
-    config: str | None
-    idle_since: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the files say of it."""
-
-    condition: Condition
-    missing: tuple[str, ...] = ()
-    done: bool = False
-    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +47,19 @@ NOTHING = Look()
 def look(world: World, after: int) -> Look:
     """Look at the files of the next waiting runs whose needs are met, in order of submission from `after` on."""
     waiting, more, idle = world.store.read(lambda session: _waiting(session, after))
-    there: dict[tuple[str, str, str], bool] = {}
-    found = [it for condition in waiting if (it := _look_at(world, condition, there)) is not None]
+    groups: dict[tuple[str, str], list[Condition]] = {}
+    for condition in waiting:
+        settings = condition.sweep.settings
+        place = world.places.get(one_target(settings))
+        if place is not None:
+            groups.setdefault((one_target(settings), place.workdir(settings)), []).append(condition)
+    found = [it for (target, workdir), group in groups.items() for it in ask(world, target, workdir, group)]
     return Look(tuple(found), idle, waiting[-1].seq if more else 0, after)
+
+
+def one_target(settings: SweepSettings) -> str:
+    """Where the files of a sweep are looked for: who waits for files names one target alone."""
+    return settings.targets[0]
 
 
 def _waiting(session: Session, after: int) -> tuple[list[Condition], bool, frozenset[str]]:
@@ -101,41 +83,6 @@ def _idle(session: Session, campaign_ids: Iterable[str]) -> frozenset[str]:
     """Those of which nothing runs or can run without new files, and which nobody has paused."""
     found = [campaigns.get(session, it) for it in campaign_ids]
     return frozenset(it.id for it in found if it.gate == "open" and not can_go_on(session, it.id))
-
-
-def _look_at(world: World, condition: Condition, there: dict[tuple[str, str, str], bool]) -> Found | None:
-    """None when nobody can say: the run goes on waiting."""
-    place = world.places.get(condition.sweep.settings.target)
-    if place is None:
-        return None
-    try:
-        if condition.config is not None and (done := _done(place.files, condition)):
-            return done
-        wanted = [launch_text(path, {}, shell=False) for path in json.loads(condition.requires)]
-        return Found(condition, tuple(it for it in wanted if not _is_there(place.files, condition, it, there)))
-    except Unavailable:
-        return None
-
-
-def _is_there(files: Files, condition: Condition, path: str, there: dict[tuple[str, str, str], bool]) -> bool:
-    """Many runs require the same path: it is looked at once."""
-    key = (condition.sweep.settings.target, condition.sweep.settings.workdir, path)
-    if key not in there:
-        there[key] = not files.missing(condition.sweep.settings.workdir, [path])
-    return there[key]
-
-
-def _done(files: Files, condition: Condition) -> Found | None:
-    """What its outputs say when all of them are there; one in the folder of an attempt that was not made is not."""
-    workdir = condition.sweep.settings.workdir
-    try:
-        outputs = [launch_text(it, {}, shell=False) for it in json.loads(condition.config or "{}")["outputs"]]
-    except Refused:
-        return None
-    if not files.done(workdir, outputs):
-        return None
-    evidence = files.evidence(NOWHERE, workdir, outputs, {"code": 0, "started_at": 0.0})
-    return Found(condition, done=True, metrics=evidence.metrics)
 
 
 def take_in(session: Session, seen: Look) -> bool:

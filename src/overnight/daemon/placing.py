@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from overnight.daemon import sharing
-from overnight.daemon.launches import Claimed, effective
+from overnight.daemon.launches import Claimed, effective, lease_of
 from overnight.daemon.world import World
 from overnight.domain.cluster import Capacity
 from overnight.domain.nouns import Attempt, Sweep, SweepSettings
@@ -16,7 +16,7 @@ from overnight.domain.plan import Need
 from overnight.domain.reasons import Reason
 from overnight.ids import attempt_id
 from overnight.planner.fit import FreeDevice, takes_nothing
-from overnight.planner.place import CampaignView, Head, Lane, Placement, Snapshot, limit_of, place
+from overnight.planner.place import PATIENCE, CampaignView, Head, Lane, Placement, Snapshot, limit_of, place
 from overnight.service import consequences
 from overnight.service.lanes import lane_of, need_of
 from overnight.store import campaigns, cluster, marks, rows, runs
@@ -32,37 +32,46 @@ MANY = 64
 
 def place_runs(session: Session, world: World) -> list[Claimed]:
     """Claim as many runs as fit on the reachable targets."""
-    claimed: list[Claimed] = []
     sweeps = [rows.sweep(row) for row in session.rows("sweeps_startable")]
     refuse_impossible(session, sweeps)
-    for name in sorted(world.reachable):
-        snapshot = snapshot_of(session, name, [sweep for sweep in sweeps if sweep.settings.target == name])
-        if snapshot.lanes:
-            placements = place(snapshot, session.now)
-            claimed += [made for made in (_claim(session, world, name, placement) for placement in placements) if made]
-            _block_without_budget(session, snapshot, placements)
+    snapshot = snapshot_of(session, sweeps, world.reachable)
+    if not snapshot.lanes:
+        return []
+    placements = place(snapshot, session.now)
+    claimed = [made for made in (_claim(session, world, placement) for placement in placements) if made]
+    _block_without_budget(session, snapshot, placements)
     return claimed
 
 
-def snapshot_of(session: Session, target: str, sweeps: Sequence[Sweep]) -> Snapshot:
-    """What the planner looks at: those of the sweeps that may start something on a target now, and its devices."""
-    free = free_devices(session, target)
-    if any(sweep.settings.need.share > 1 for sweep in sweeps):
-        free += sharing.shared_devices(session, target, session.now - FRESH_SECONDS)
-    found = lanes(session, sweeps, free, capacity_of(session, sweeps))
-    return Snapshot(found, tuple(free), well_devices(session, target) if found else ())
+def snapshot_of(session: Session, sweeps: Sequence[Sweep], reached: Set[str]) -> Snapshot:
+    """What the planner looks at: those of the sweeps that may start something now on targets that are reached, and the
+    devices of these."""
+    standing = [sweep for sweep in sweeps if not reached.isdisjoint(sweep.settings.targets)]
+    named = sorted({it for sweep in standing for it in sweep.settings.targets} & reached)
+    sharing_on = {it for sweep in standing if sweep.settings.need.share > 1 for it in sweep.settings.targets}
+    free = [device for target in named for device in free_devices(session, target, shared=target in sharing_on)]
+    found = lanes(session, standing, free, reached, capacity_of(session, standing))
+    patient = not any(session.now - head.created_at >= PATIENCE for lane in found for head in lane.heads)
+    well = None if patient else [device for target in named for device in well_devices(session, target)]
+    return Snapshot(found, tuple(free), None if well is None else tuple(well))
 
 
-def free_devices(session: Session, target: str) -> list[FreeDevice]:
-    """The devices that nobody of ours holds."""
-    found = session.rows("devices_free", target=target, seen_since=session.now - FRESH_SECONDS)
-    return [FreeDevice(*(*row[:7], bool(row[7]))) for row in found]
+def free_devices(session: Session, target: str, *, shared: bool = False) -> list[FreeDevice]:
+    """The devices that nobody of ours holds; `shared`: also those whose holders bear company."""
+    since = session.now - FRESH_SECONDS
+    found = session.rows("devices_free", target=target, seen_since=since)
+    free = [FreeDevice(*(*row[:7], bool(row[7]), (), target)) for row in found]
+    return free + sharing.shared_devices(session, target, since) if shared else free
 
 
-def well_devices(session: Session, target: str) -> tuple[FreeDevice, ...]:
+def well_devices(session: Session, target: str) -> list[FreeDevice]:
     """All that may be given some time, whoever has it now."""
     found = [rows.device(row) for row in session.rows("devices_of", target=target)]
-    return tuple(FreeDevice(d.id, d.kind, d.position, d.memory_mib, d.name) for d in found if d.state == "healthy")
+    return [
+        FreeDevice(it.id, it.kind, it.position, it.memory_mib, it.name, strangers=it.strangers, target=target)
+        for it in found
+        if it.state == "healthy"
+    ]
 
 
 def capacity_of(session: Session, sweeps: Sequence[Sweep]) -> Capacity | None:
@@ -88,23 +97,29 @@ def no_such_gpu(positions: Sequence[int]) -> str:
 
 
 def lanes(
-    session: Session, sweeps: Sequence[Sweep], free: Sequence[FreeDevice], capacity: Capacity | None = None
+    session: Session,
+    sweeps: Sequence[Sweep],
+    free: Sequence[FreeDevice],
+    reached: Set[str],
+    capacity: Capacity | None = None,
 ) -> tuple[Lane, ...]:
     """These sweeps with as many queued runs as could find a place; of many that ask for the same only the first."""
     views: dict[str, CampaignView] = {}
     held = marks.holds(session)
     models = sorted({device.name for device in free if device.kind == "gpu"})
+    stock = Stock(free)
     found: list[Lane] = []
-    able: Counter[tuple[Need, bool, str | None]] = Counter()
+    able: Counter[tuple[Need, bool, str | None, tuple[str, ...]]] = Counter()
     for sweep in _in_line(session, sweeps):
-        need, alike = need_of(sweep, capacity), (sweep.settings.need, sweep.settings.capacity, sweep.campaign_id)
-        room = capacity.room if capacity is not None and sweep.settings.capacity else DEVICELESS_AT_ONCE
-        limit = depth(need, room, free)
+        settings, need = sweep.settings, need_of(sweep, capacity)
+        alike = (settings.need, settings.capacity, sweep.campaign_id, settings.targets)
+        room = capacity.room if capacity is not None and settings.capacity else DEVICELESS_AT_ONCE
+        limit = stock.depth(need, room, settings.targets)
         if not limit or (len(sweeps) > MANY and need.share == 1 and able[alike] >= limit):
             continue
-        heads = _heads(session, sweep, need, min(limit, sweep.settings.parallel or limit), models)
+        heads = _heads(session, sweep, need, min(limit, settings.parallel or limit), models)
         if heads:
-            found.append(lane_of(session, sweep, heads, views, held, capacity))
+            found.append(lane_of(session, sweep, heads, views, held, capacity, reached))
             able[alike] += limit_of(found[-1], {}, {}) is None
     return tuple(found)
 
@@ -125,12 +140,25 @@ def _heads(session: Session, sweep: Sweep, need: Need, limit: int, models: Seque
     return tuple(heads)
 
 
-def depth(need: Need, room: int, free: Sequence[FreeDevice]) -> int:
-    """How many runs alike one pass has to look at: all that it could start, and one that may wait too long. `room`: the
-    most that may start."""
-    if takes_nothing(need):
-        return min(room, DEVICELESS_AT_ONCE)
-    return sum(max(1, need.share - len(device.holders)) for device in free) if room else 0
+class Stock:
+    """How many runs the free devices have room for at most, counted once for all sweeps that ask alike."""
+
+    def __init__(self, free: Sequence[FreeDevice]) -> None:
+        self._holders: dict[str, list[int]] = {}
+        for device in free:
+            self._holders.setdefault(device.target, []).append(len(device.holders))
+        self._known: dict[tuple[int, tuple[str, ...]], int] = {}
+
+    def depth(self, need: Need, room: int, targets: tuple[str, ...]) -> int:
+        """How many runs alike one pass has to look at: all that it could start, and one that may wait too long. `room`:
+        the most that may start."""
+        if takes_nothing(need):
+            return min(room, DEVICELESS_AT_ONCE)
+        key = (need.share, targets)
+        if key not in self._known:
+            there = [holders for target in targets for holders in self._holders.get(target, ())]
+            self._known[key] = sum(max(1, need.share - holders) for holders in there)
+        return self._known[key] if room else 0
 
 
 def _avoid(hint: str | None) -> frozenset[str]:
@@ -138,14 +166,22 @@ def _avoid(hint: str | None) -> frozenset[str]:
     return frozenset(json.loads(hint).get("avoid", ())) if hint else frozenset()
 
 
-def _claim(session: Session, world: World, target: str, placement: Placement) -> Claimed | None:
-    number = placement.attempts + 1
+def _claim(session: Session, world: World, placement: Placement) -> Claimed | None:
+    number, target = placement.attempts + 1, placement.target
     folder = str(world.places[target].folder / placement.run_id / str(number))
     devices = [device.id for device in placement.devices]
     sweep = campaigns.get_sweep(session, placement.sweep_id)
     part, share = placement.part, sweep.settings.need.share
     fence = runs.claim(
-        session, placement.run_id, number, target=target, folder=folder, devices=devices, part=part, share=share
+        session,
+        placement.run_id,
+        number,
+        target=target,
+        folder=folder,
+        devices=devices,
+        part=part,
+        share=share,
+        lease=lease_of(sweep.settings),
     )
     if fence is None:
         return None

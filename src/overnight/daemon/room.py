@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from overnight.daemon.world import World
 from overnight.domain.errors import Unavailable
 from overnight.domain.room import NO_RESERVE, Reserve, is_back, is_low, sentence
+from overnight.service.lanes import folder_subject
 from overnight.store import marks, rows
 from overnight.store.base import Session
 from overnight.targets.base import Room
@@ -33,29 +34,48 @@ class Look:
 
 def look(world: World) -> Look:
     """Look at the folders of all targets, and at the working directories of all sweeps that have queued runs."""
-    seen: dict[tuple[str, str], Room] = {}
+    eyes = _Eyes(world)
     home = [world.home()] if world.home else []
-    rooms = {name: [_room(world, name, str(place.folder), seen), *home] for name, place in world.places.items()}
-    for sweep_id, (target, workdir) in world.store.read(_workdirs).items():
+    rooms = {name: [eyes.room(name, str(place.folder)), *home] for name, place in list(world.places.items())}
+    for subject, (target, workdir) in world.store.read(_workdirs).items():
         if target in world.places:
-            rooms[sweep_id] = [_room(world, target, workdir, seen)]
+            rooms[subject] = [eyes.room(target, workdir)]
     return Look(rooms, world.reserve)
 
 
 def _workdirs(session: Session) -> dict[str, tuple[str, str]]:
-    """Sweep -> target and working directory, of those that have queued runs."""
+    """Subject of a hold -> target and working directory, of the sweeps that have queued runs. Frozen copies lie beside
+    the attempts' folders, which are looked at anyway."""
     found = {sweep: rows.sweep_settings(text) for sweep, text in session.rows("sweeps_with_queued")}
-    return {sweep: (it.target, it.workdir) for sweep, it in found.items()}
+    return {
+        folder_subject(sweep, it.targets, target): (target, it.workdir)
+        for sweep, it in found.items()
+        if it.code is None
+        for target in it.targets
+    }
 
 
-def _room(world: World, target: str, path: str, seen: dict[tuple[str, str], Room]) -> Room:
-    """Many sweeps work in one folder: it is looked at once."""
-    if (target, path) not in seen:
-        try:
-            seen[target, path] = world.places[target].files.room(path)
-        except Unavailable:
-            seen[target, path] = Room(path, None, None)
-    return seen[target, path]
+@dataclass(slots=True)
+class _Eyes:
+    """One look: many sweeps work in one folder, which is looked at once; who does not answer is asked once."""
+
+    world: World
+    seen: dict[tuple[str, str], Room] = field(default_factory=dict)
+    silent: set[str] = field(default_factory=set)
+
+    def room(self, target: str, path: str) -> Room:
+        """What is left at a path of a target."""
+        if (target, path) not in self.seen:
+            self.seen[target, path] = self._ask(target, path)
+        return self.seen[target, path]
+
+    def _ask(self, target: str, path: str) -> Room:
+        if target not in self.silent:
+            try:
+                return self.world.places[target].files.room(path)
+            except Unavailable:
+                self.silent.add(target)
+        return Room(path, None, None)
 
 
 def take_in(session: Session, seen: Look) -> bool:

@@ -39,7 +39,9 @@ def shared_devices(session: Session, target: str, seen_since: float) -> list[Fre
 
 def _device(row: Sequence[object]) -> FreeDevice:
     it = rows.device(tuple(row))
-    return FreeDevice(it.id, it.kind, it.position, it.memory_mib, it.name, it.busy, it.used_mib, it.strangers)
+    return FreeDevice(
+        it.id, it.kind, it.position, it.memory_mib, it.name, it.busy, it.used_mib, it.strangers, target=it.target
+    )
 
 
 def _peak(session: Session, run_id: str, model: str, before: str | None) -> int | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from overnight.domain.cluster import HERE
 from overnight.domain.plan import Need
 
 HEADROOM = 1.1
@@ -21,6 +22,10 @@ class Card(Protocol):
     @property
     def position(self) -> int:
         """Index that the driver gives."""
+
+    @property
+    def name(self) -> str:
+        """Its model."""
 
     @property
     def memory_mib(self) -> int:
@@ -64,6 +69,7 @@ class FreeDevice:
     used_mib: int | None = None
     strangers: bool = False
     holders: tuple[Holder, ...] = ()
+    target: str = HERE
 
 
 def kind_and_number(need: Need) -> tuple[str, int]:
@@ -77,12 +83,13 @@ def takes_nothing(need: Need) -> bool:
 
 
 def suits(device: Card, need: Need) -> bool:
-    """Whether a device is of the kind and size that a need asks for, and one of those that it allows."""
+    """Whether a device is of the kind, name and size that a need asks for, and one of those that it allows."""
     wanted, _ = kind_and_number(need)
     if device.kind != wanted or wanted == "slot":
         return device.kind == wanted
     allowed = need.devices is None or device.position in need.devices
-    return allowed and device.memory_mib >= need.gpu_memory_mib
+    named = need.gpu_name is None or need.gpu_name.casefold() in device.name.casefold()
+    return allowed and named and device.memory_mib >= need.gpu_memory_mib
 
 
 def is_free(device: Card, need: Need) -> bool:
@@ -111,6 +118,11 @@ def free_part(device: FreeDevice) -> int:
     """The lowest share of a device that nobody has."""
     taken = {holder.part for holder in device.holders}
     return next(part for part in range(len(taken) + 1) if part not in taken)
+
+
+def joined(device: FreeDevice, attempt: str, share: int, peak_mib: int | None) -> FreeDevice:
+    """The device with one more run on it."""
+    return replace(device, holders=(*device.holders, Holder(attempt, free_part(device), share, peak_mib)))
 
 
 def _may_join(device: FreeDevice, need: Need, peak_mib: int | None) -> bool:

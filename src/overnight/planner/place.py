@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from overnight.domain.cluster import Capacity
+from overnight.domain.cluster import HERE, Capacity
 from overnight.domain.plan import Need
 from overnight.ids import attempt_id
 from overnight.planner.fit import (
     FreeDevice,
-    Holder,
     could_have,
     free_part,
+    joined,
     kind_and_number,
     may_have,
     suits,
@@ -71,16 +71,19 @@ class Lane:
     """Why nothing new of it may start now, whatever is free (a barrier, a full disk); None = nothing holds it."""
     capacity: Capacity | None = None
     """What bounds its runs together with all others; None = it brings its own bounds."""
+    targets: tuple[str, ...] = (HERE,)
+    """Where its runs may start now, in order of preference."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that one placement looks at."""
+    """Everything that one placement looks at: all targets that may be given something, for bounds hold over them
+    together."""
 
     lanes: tuple[Lane, ...]
     free: tuple[FreeDevice, ...]
     well: tuple[FreeDevice, ...] | None = None
-    """Every healthy device of the target, taken or not: what a run that waits may hope for. None = everything."""
+    """Every healthy device, taken or not: what a run that waits may hope for. None = everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +97,19 @@ class Placement:
     """As they were before; their holders are those that this run joins."""
     part: int = 0
     """Which share of its GPU it gets; 0 where nobody else is."""
+    target: str = HERE
+
+
+_Spot = tuple[str, str]
+"""Target and kind of devices."""
 
 
 @dataclass(slots=True)
 class _Room:
     """What is left while placements are made."""
 
-    free: dict[str, FreeDevice]
-    well: tuple[FreeDevice, ...] | None
+    free: dict[_Spot, dict[str, FreeDevice]]
+    well: Mapping[_Spot, Mapping[str, FreeDevice]] | None
     sweeps: dict[str, int] = field(default_factory=dict)
     campaigns: dict[str, int] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
@@ -109,41 +117,49 @@ class _Room:
 
     def take(self, lane: Lane, head: Head, devices: Sequence[FreeDevice]) -> None:
         for device in devices:
-            del self.free[device.id]
+            there = self.free[device.target, device.kind]
+            del there[device.id]
             if lane.need.share > 1:
-                self.free[device.id] = _joined(device, lane.need, head)
+                attempt = attempt_id(head.run_id, head.attempts + 1)
+                there[device.id] = joined(device, attempt, lane.need.share, head.peaks.get(device.name))
         self.sweeps[lane.sweep_id] = self.sweeps.get(lane.sweep_id, 0) + 1
         if lane.campaign:
             self.campaigns[lane.campaign.id] = self.campaigns.get(lane.campaign.id, 0) + 1
 
+    def left(self, target: str, kind: str) -> list[FreeDevice]:
+        """What may be given there and is kept for nobody."""
+        return [device for device in self.free.get((target, kind), {}).values() if device.id not in self.kept]
 
-def _joined(device: FreeDevice, need: Need, head: Head) -> FreeDevice:
-    """The device with one more run on it."""
-    attempt = attempt_id(head.run_id, head.attempts + 1)
-    holder = Holder(attempt, free_part(device), need.share, head.peaks.get(device.name))
-    return replace(device, holders=(*device.holders, holder))
+
+def _by_spot(devices: Sequence[FreeDevice]) -> dict[_Spot, dict[str, FreeDevice]]:
+    found: dict[_Spot, dict[str, FreeDevice]] = {}
+    for device in devices:
+        found.setdefault((device.target, device.kind), {})[device.id] = device
+    return found
 
 
 def place(snapshot: Snapshot, now: float) -> tuple[Placement, ...]:
     """Give free devices to runs: priority first, then submission order, smaller runs filling gaps.
 
-    Bounds hold for the sum of what is live and what is placed here. A run that has waited for `PATIENCE` and does
-    not fit keeps the devices that serve it for itself, so that a stream of small or sharing runs cannot starve it
-    (I39); one that the target could never hold keeps nothing.
+    A run gets devices of one target, the first of its own that has enough of them free. Bounds hold for the sum of what
+    is live and what is placed here. A run that has waited for `PATIENCE` and does not fit keeps the devices that serve
+    it for itself, on the target that is nearest to having enough, so that a stream of small or sharing runs cannot
+    starve it (I39); where it could never fit it keeps nothing.
     """
-    room = _Room({device.id: device for device in snapshot.free}, snapshot.well)
+    room = _Room(_by_spot(snapshot.free), None if snapshot.well is None else _by_spot(snapshot.well))
     placed: list[Placement] = []
     skipped: set[str] = set()
     for lane, head in _in_order(snapshot.lanes):
         if lane.sweep_id in skipped:
             continue
-        devices = _fit(lane, head, room, now) if limit_of(lane, room.sweeps, room.campaigns) is None else None
-        if devices is None:
+        found = _fit(lane, head, room, now) if limit_of(lane, room.sweeps, room.campaigns) is None else None
+        if found is None:
             skipped.add(lane.sweep_id)
             continue
+        target, devices = found
         room.take(lane, head, devices)
         part = free_part(devices[0]) if devices else 0
-        placed.append(Placement(head.run_id, lane.sweep_id, head.attempts, tuple(devices), part))
+        placed.append(Placement(head.run_id, lane.sweep_id, head.attempts, tuple(devices), part, target))
     return tuple(placed)
 
 
@@ -192,18 +208,36 @@ def bound_of(need: Need, sweep: int | None, campaign: int | None) -> int | None:
     return 1 if takes_nothing(need) and sweep is None and campaign is None else sweep
 
 
-def _fit(lane: Lane, head: Head, room: _Room, now: float) -> list[FreeDevice] | None:
-    """The devices that a run gets; None when there are too few of them, which it may then keep for itself."""
-    need = lane.need
-    _, number = kind_and_number(need)
-    left = [device for device in room.free.values() if device.id not in room.kept]
-    able = [device for device in left if may_have(device, need, head.peaks.get(device.name))]
-    if len(able) >= number:
-        return sorted(able, key=lambda device: _preference(device, head))[:number]
-    hope = room.well is None or sum(suits(device, need) for device in room.well) >= number
-    if hope and now - head.created_at >= PATIENCE:
-        room.kept.update(device.id for device in left if could_have(device, need))
-    return None
+def _fit(lane: Lane, head: Head, room: _Room, now: float) -> tuple[str, list[FreeDevice]] | None:
+    """The first target that has enough for a run, and the devices that it gets there; one where it ran out of memory
+    comes last. None where nothing is enough: then it may keep some for itself."""
+    kind, number = kind_and_number(lane.need)
+    found: tuple[str, list[FreeDevice]] | None = None
+    for target in lane.targets:
+        able = [it for it in room.left(target, kind) if may_have(it, lane.need, head.peaks.get(it.name))]
+        chosen = sorted(able, key=lambda device: _preference(device, head))[:number]
+        if len(chosen) == number:
+            found = found or (target, chosen)
+            if head.avoid.isdisjoint(device.id for device in chosen):
+                return target, chosen
+    if found is None and now - head.created_at >= PATIENCE:
+        _keep(lane, room)
+    return found
+
+
+def _keep(lane: Lane, room: _Room) -> None:
+    """Keep what serves a run of the lane, on the target with the most of it; on none that could never hold it."""
+    kind, number = kind_and_number(lane.need)
+    best: tuple[bool, int] = (False, 0)
+    kept: list[str] = []
+    for target in lane.targets:
+        well = None if room.well is None else room.well.get((target, kind), {}).values()
+        hope = number if well is None else sum(suits(device, lane.need) for device in well)
+        ours = number if well is None else sum(suits(it, lane.need) and not it.strangers for it in well)
+        serving = [device.id for device in room.left(target, kind) if could_have(device, lane.need)]
+        if hope >= number and (ours >= number, len(serving)) > best:
+            best, kept = (ours >= number, len(serving)), serving
+    room.kept.update(kept)
 
 
 def _preference(device: FreeDevice, head: Head) -> tuple[bool, int, int, int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from overnight.domain.cluster import Capacity
 from overnight.domain.nouns import Campaign, Device, Sweep
@@ -17,6 +17,17 @@ Holds = Mapping[str, tuple[str, str]]
 """What `marks.holds` says: subject -> (code, detail). Read once for all sweeps of a pass."""
 
 
+class _Everything:
+    """Contains whatever one asks for."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+EVERYWHERE: Container[str] = _Everything()
+"""For who does not ask which targets are reached."""
+
+
 def lane_of(
     session: Session,
     sweep: Sweep,
@@ -24,9 +35,10 @@ def lane_of(
     views: dict[str, CampaignView],
     held: Holds,
     capacity: Capacity | None = None,
+    reached: Container[str] = EVERYWHERE,
 ) -> Lane:
     """One sweep as the planner sees it; `views` keeps campaigns that were looked at before. `capacity`: what bounds
-    sweeps that bring no bound of their own, where it was read before."""
+    sweeps that bring no bound of their own, where it was read before. `reached`: the targets that answer."""
     campaign_id = sweep.campaign_id
     bounded = (capacity or cluster.capacity(session)) if sweep.settings.capacity else None
     if campaign_id and campaign_id not in views:
@@ -47,6 +59,7 @@ def lane_of(
         heads=heads,
         hold=hold_of(session, sweep, held),
         capacity=bounded,
+        targets=targets_of(sweep, held, reached),
     )
 
 
@@ -56,10 +69,28 @@ def need_of(sweep: Sweep, capacity: Capacity | None) -> Need:
     return capacity.need_of(need) if sweep.settings.capacity and capacity is not None else need
 
 
+def folder_subject(sweep_id: str, targets: Sequence[str], target: str) -> str:
+    """What a hold names that concerns the working folder of a sweep on one of its targets."""
+    return sweep_id if len(targets) == 1 else f"{sweep_id}@{target}"
+
+
+def targets_of(sweep: Sweep, held: Holds, reached: Container[str] = EVERYWHERE) -> tuple[str, ...]:
+    """Where its runs may start now, in order of preference."""
+    return tuple(it for it in sweep.settings.targets if it in reached and hold_there(sweep, it, held) is None)
+
+
+def hold_there(sweep: Sweep, target: str, held: Holds) -> str | None:
+    """Why nothing new of a sweep may start on one of its targets."""
+    found = held.get(target) or held.get(folder_subject(sweep.id, sweep.settings.targets, target))
+    return found[1] if found else None
+
+
 def hold_of(session: Session, sweep: Sweep, held: Holds) -> str | None:
-    """Why nothing new of a sweep may start now: something holds it, or its target, or its barrier is shut."""
-    found = held.get(sweep.id) or held.get(sweep.settings.target)
-    return found[1] if found else barrier_of(session, sweep)
+    """Why nothing new of a sweep may start now: something holds it, or all its targets, or its barrier is shut."""
+    if sweep.id in held:
+        return held[sweep.id][1]
+    there = [hold_there(sweep, it, held) for it in sweep.settings.targets]
+    return next((it for it in there if it), None) if all(there) else barrier_of(session, sweep)
 
 
 def barrier_of(session: Session, sweep: Sweep) -> str | None:
@@ -107,7 +138,7 @@ def _holding(session: Session, sweep: Sweep, siblings: Sequence[Sweep]) -> list[
 def _devices(session: Session, sweep: Sweep) -> list[Device]:
     if not sweep.settings.need.gpus:
         return []
-    return [rows.device(row) for row in session.rows("devices_of", target=sweep.settings.target)]
+    return [rows.device(row) for target in sweep.settings.targets for row in session.rows("devices_of", target=target)]
 
 
 def can_go_on(session: Session, campaign_id: str) -> bool:
