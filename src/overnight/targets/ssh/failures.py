@@ -19,7 +19,7 @@ class Site:
     name: str
     """Of the target."""
     host: str
-    """As it is given to `ssh`."""
+    """As it is given to `ssh` by hand, with everything that says where it is."""
     known_as: str
     """In a file of known hosts."""
 
