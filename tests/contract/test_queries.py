@@ -25,7 +25,8 @@ NUMBERS = frozenset({
     "seen_at", "seen_since", "seq", "signal", "started_at", "token", "wall", "failed_since",
     "used_mib", "strangers", "rung", "skip", "met", "next_at", "part", "mib", "since", "most", "attributed",
     "queued_at", "runs", "budget", "expires_at", "until", "place", "archived", "parameters", "scoped", "iteration",
-    "alone",
+    "alone", "sign", "files", "bytes",
+    "cpu_seconds", "rss_bytes", "peak_rss_bytes", "processes", "gpu_utilisation", "gpu_memory_mib",
 })  # fmt: skip
 SPECIAL: dict[str, Any] = {
     "kind": "slot",
@@ -43,6 +44,7 @@ NULLABLE = frozenset({
     "run_reported", "run_archived_put", "run_joined",
     "attempt_started", "attempt_ended", "attempt_sent", "run_judged", "device_upsert", "device_diagnosis",
     "sweep_insert", "result_insert", "alert_failed", "wild_session_insert",
+    "fetch_ended",
 })  # fmt: skip
 NEVER_NULL = frozenset({
     "id", "name", "fence", "kind", "target", "position", "memory_mib", "now", "failures", "interruptions", "priority",

@@ -12,11 +12,12 @@ from typing import Any
 import apsw
 
 from overnight.clock import SystemClock
+from overnight.domain.fetch import Fetched
 from overnight.domain.nouns import Attempt
 from overnight.domain.plan import CampaignPlan, CellPlan, Need, Retry, SweepNeed, SweepPlan
-from overnight.domain.states import ATTEMPT, CAMPAIGN, CAMPAIGN_GATE, DEVICE, RUN, SWEEP, SWEEP_GATE, WILD_SESSION
+from overnight.domain.states import ATTEMPT, CAMPAIGN, CAMPAIGN_GATE, DEVICE, FETCH, RUN, SWEEP, SWEEP_GATE, WILD_SESSION
 from overnight.ids import new_id
-from overnight.store import campaigns, runs, sessions, wild
+from overnight.store import campaigns, fetches, runs, sessions, targets, wild
 from overnight.store.base import SYSTEM, Change, Session, Store
 from overnight.store.ledger import event_hash
 from overnight.store.moves import move, move_runs
@@ -24,6 +25,7 @@ from overnight.store.sqlite import SqliteStore
 
 PERSON = Change(actor="ada")
 EVENT_COLUMNS = "seq, wall, mono, boot_id, actor, request_id, kind, subject, token, payload"
+COPY = Fetched(files=2, bytes=5, digest="ab" * 32)
 DEVICES = ("here/slot0", "here/slot1", "here/slot2", "here/slot3")
 
 
@@ -96,11 +98,11 @@ class Record:
 
         self.store.write(PERSON, work)
 
-    def claim(self, run: str, *devices: str, part: int = 0, share: int = 1) -> Attempt:
+    def claim(self, run: str, *devices: str, part: int = 0, share: int = 1, target: str = "here") -> Attempt:
         def work(session: Session) -> Attempt | None:
             number = runs.get(session, run).attempts + 1
             place: dict[str, Any] = {"devices": devices, "part": part, "share": share}
-            fence = runs.claim(session, run, number, target="here", folder="/f", **place)
+            fence = runs.claim(session, run, number, target=target, folder="/f", **place)
             return runs.get_attempt(session, f"{run}.{number}") if fence else None
 
         attempt = self.store.write(SYSTEM, work)
@@ -114,6 +116,7 @@ class Record:
             return (
                 runs.end_attempt(session, attempt, how, {"reason": "ok", "code": 0})
                 and bool(runs.release_leases(session, attempt) or True)
+                and (attempt.target == "here" or fetches.expect(session, attempt) is None)
                 and move(session, RUN, attempt.run_id, then, fence=attempt.fence, attempt=attempt.id, reason="ok")
             )
 
@@ -162,7 +165,8 @@ def fill(store: Store) -> dict[str, str]:
     record.move_runs("cancel", cancelled)
     record.carry_out(failed, DEVICES[2], then="fail")
     record.carry_out(used, DEVICES[2])
-    ids = {"campaign": first, "running": running, "live": live.id, "queued": queued, "cancelled": cancelled}
+    coming = _collect(record)
+    ids = {"coming": coming, "campaign": first, "running": running, "live": live.id, "queued": queued, "cancelled": cancelled}
     ids |= {"failed": failed, "succeeded": used, "waiting": later["student-1"], "report": later["report"]}
     return ids | {"lone sweep": record.store.read(lambda s: runs.get(s, queued).sweep_id)}
 
@@ -220,6 +224,25 @@ def _others(record: Record) -> None:
         loop = record.store.write(PERSON, lambda s, chat=chat: sessions.begin(s, record.rng, chat, {"goal": ""}).id)
         for transition in transitions:
             record.move(WILD_SESSION, loop, transition, PERSON)
+
+
+def _collect(record: Record) -> str:
+    """Runs of another machine: one whose files came, one whose never will, one that failed, and the run returned, whose
+    files are on their way."""
+    record.store.write(PERSON, lambda s: targets.add(s, "box", {"ssh": "box"}, "file"))
+    came, lost, failed, coming = record.singles(4)
+    attempts = {run: record.claim(run, target="box") for run in (came, lost, failed, coming)}
+    for run in (came, lost, coming):
+        record.end(attempts[run], "exit", "collect")
+    record.end(attempts[failed], "exit", "fail")
+    for run, then in ((came, "succeed"), (lost, "fail")):
+        attempt = attempts[run]
+        if then == "succeed":
+            assert record.store.write(SYSTEM, partial(fetches.complete, attempt_id=attempt.id, fetched=COPY))
+        else:
+            assert record.store.write(SYSTEM, partial(fetches.fail, attempt_id=attempt.id, problem="two names"))
+        record.move(RUN, run, then, fence=attempt.fence, attempt=attempt.id, reason="ok")
+    return coming
 
 
 def open_store(path: Path) -> SqliteStore:
@@ -296,6 +319,12 @@ class Forger:
         """An attempt takes an arrow, allowed or not."""
         self.event(f"attempt.{transition}", attempt, token)
         self.sql("UPDATE attempts SET state = ? WHERE id = ?", ATTEMPT.arrow(transition).target, attempt)
+
+    def fetch(self, attempt: str, transition: str, **payload: Any) -> None:
+        """A fetch takes an arrow, allowed or not."""
+        self.event(f"fetch.{transition}", attempt, **payload)
+        state, digest = FETCH.arrow(transition).target, payload.get("digest")
+        self.sql("UPDATE fetches SET state = ?, digest = ? WHERE id = ?", state, digest, attempt)
 
     def release(self, attempt: str, token: int, *devices: str) -> None:
         """Devices are given back, whoever holds them."""

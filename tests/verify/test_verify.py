@@ -304,6 +304,51 @@ def _quarantined_device(forger: Forger, ids: Ids) -> None:
     forger.claim(ids["queued"], DEVICES[1])
 
 
+def _success_before_its_files_are_here(forger: Forger, ids: Ids) -> None:
+    attempt = f"{ids['coming']}.1"
+    forger.run(ids["coming"], "succeed", forger.fence(attempt), attempt=attempt)
+
+
+def _success_elsewhere_without_its_files(forger: Forger, ids: Ids) -> None:
+    forger.sql("INSERT INTO targets VALUES ('here', '{}', 'file', 'ada', 1, 'unknown', NULL, 1)")
+    token = forger.fence(ids["live"])
+    forger.attempt(ids["live"], "exit", token)
+    forger.run(ids["running"], "succeed", token, attempt=ids["live"])
+
+
+def _given_up_before_its_files_are(forger: Forger, ids: Ids) -> None:
+    attempt = f"{ids['coming']}.1"
+    forger.run(ids["coming"], "fail", forger.fence(attempt), attempt=attempt)
+
+
+def _verified_by_nothing(forger: Forger, ids: Ids) -> None:
+    forger.fetch(f"{ids['coming']}.1", "complete")
+
+
+def _waits_for_nothing(forger: Forger, ids: Ids) -> None:
+    token = forger.fence(ids["live"])
+    forger.attempt(ids["live"], "exit", token)
+    forger.run(ids["running"], "collect", token, attempt=ids["live"])
+
+
+def _files_of_a_live_attempt(forger: Forger, ids: Ids) -> None:
+    forger.sql(INSERT_FETCH, ids["live"], ids["running"])
+    forger.event("fetch.create", ids["live"], forger.fence(ids["live"]))
+
+
+def _files_expected_by_a_foreign_token(forger: Forger, ids: Ids) -> None:
+    attempt = f"{ids['succeeded']}.1"
+    forger.sql(INSERT_FETCH, attempt, ids["succeeded"])
+    forger.event("fetch.create", attempt, forger.fence(attempt) + 1)
+
+
+def _files_come_twice(forger: Forger, ids: Ids) -> None:
+    for _ in range(2):
+        forger.fetch(f"{ids['coming']}.1", "complete", digest="ab" * 32)
+
+
+INSERT_FETCH = "INSERT INTO fetches (id, run_id, target, state, created_at) VALUES (?, ?, 'box', 'pending', 1)"
+
 DAMAGES: list[tuple[Damage, str]] = [
     *(
         (damage, "I1")
@@ -346,6 +391,14 @@ DAMAGES: list[tuple[Damage, str]] = [
     (_device_of_nowhere, "I19"),
     *((damage, "I20") for damage in (_released_twice, _released_while_alive, _released_with_foreign_token)),
     (_quarantined_device, "I21"),
+    (_state("fetches", "state", "done", "state = 'pending'"), "I1"),
+    (_state("fetches", "digest", "cd", "state = 'done'"), "I1"),
+    (_event("fetch.complete", "moon.1", digest="ab" * 32), "I6"),
+    (_files_come_twice, "I7"),
+    (_files_expected_by_a_foreign_token, "I11"),
+    *((damage, "I25") for damage in (_success_before_its_files_are_here, _success_elsewhere_without_its_files)),
+    *((damage, "I25") for damage in (_given_up_before_its_files_are, _verified_by_nothing, _waits_for_nothing)),
+    (_files_of_a_live_attempt, "I25"),
 ]
 
 

@@ -25,6 +25,8 @@ class AlertKind(StrEnum):
     """A run showed neither output nor progress and was stopped."""
     QUESTION = "question"
     """A job, or a rule about its numbers, asks something and waits for an answer."""
+    SYNC = "sync"
+    """What runs left on another machine has not come for long."""
     SLOW = "slow"
     SILENT = "silent"
     IDLE = "idle"
@@ -39,6 +41,7 @@ DEFAULT_KINDS = (
     AlertKind.ANALYSIS_FAILED,
     AlertKind.HANG,
     AlertKind.QUESTION,
+    AlertKind.SYNC,
 )
 """Told unless the configuration chooses: what ended, what does not go on by itself, and what waits for an answer."""
 

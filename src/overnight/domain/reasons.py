@@ -87,6 +87,8 @@ class Mark(Word):
     """Ended in less than half the usual time."""
     DIVERGED = "diverged"
     """Ended well with a number that is not finite."""
+    STALE_CODE = "stale_code"
+    """The files that it worked with are not those that were submitted any more."""
 
 
 class Remedy(Word):

@@ -67,17 +67,18 @@ RUN = Machine(
         Arrow("requeue", ("running",), "queued", "the attempt never started, or was interrupted"),
         Arrow("delay", ("running",), "delayed", "the attempt failed and a retry is due later"),
         Arrow("wake", ("delayed",), "queued", "the back-off is over"),
-        Arrow("succeed", ("running", "cancelling"), "succeeded", "exit 0 and every declared output is there"),
-        Arrow("fail", ("running",), "failed", "no retry is left or allowed"),
+        Arrow("collect", ("running", "cancelling"), "collecting", "it ended well on another machine; its files come"),
+        Arrow("succeed", ("running", "cancelling", "collecting"), "succeeded", "exit 0, every declared output is there"),
+        Arrow("fail", ("running", "collecting"), "failed", "no retry is left or allowed, or its files never came whole"),
         Arrow("refuse", ("queued",), "failed", "what its command asks for is not there and never will be"),
         Arrow("block", ("waiting", "queued"), "blocked", "what it needs cannot succeed, or the budget is used up"),
         Arrow("unblock", ("blocked",), "waiting", "what blocked it was retried"),
         Arrow("recall", ("queued", "delayed", "blocked"), "waiting", "its file, or what it needs, was changed"),
         Arrow(
             "cancel",
-            ("waiting", "queued", "delayed", "blocked", "ready", "external"),
+            ("waiting", "queued", "delayed", "blocked", "ready", "external", "collecting"),
             "cancelled",
-            "asked for before it ran, or while somebody else carried it out",
+            "asked for before it ran, while somebody else carried it out, or before its files had come",
         ),
         Arrow("order_stop", ("running",), "cancelling", "asked for while it ran; the stop order stands"),
         Arrow("stopped", ("cancelling",), "cancelled", "its attempt is proven to have ended"),
@@ -189,7 +190,20 @@ WILD_SESSION = Machine(
     ),
 )
 
-MACHINES = (CAMPAIGN, CAMPAIGN_GATE, SWEEP, SWEEP_GATE, RUN, ATTEMPT, DEVICE, LEASE, WILD_SESSION)
+FETCH = Machine(
+    noun="fetch",
+    table="fetches",
+    column="state",
+    initial=("pending",),
+    terminal=frozenset({"done", "failed"}),
+    arrows=(
+        Arrow("complete", ("pending",), "done", "all that its attempt left is here, byte for byte"),
+        Arrow("fail", ("pending",), "failed", "what its attempt left cannot be copied whole"),
+    ),
+)
+"""What an ended attempt left on another machine, by the id of that attempt."""
+
+MACHINES = (CAMPAIGN, CAMPAIGN_GATE, SWEEP, SWEEP_GATE, RUN, ATTEMPT, FETCH, DEVICE, LEASE, WILD_SESSION)
 
 LIVE_RUN = ("running", "cancelling")
 """States of a run that has a possibly live attempt."""
@@ -197,7 +211,9 @@ LIVE_ATTEMPT = ("launching", "running", "stopping")
 """States of an attempt whose process may be alive."""
 FINAL_RUN = ("succeeded", "failed", "cancelled", "blocked")
 """States in which a run stays unless somebody acts."""
-OPEN_RUN = ("waiting", "queued", "delayed", "running", "cancelling", "external")
+PENDING_RUN = ("waiting", "queued", "delayed", "blocked", "ready", "external")
+"""States of a run that may still be changed: no attempt of it may be alive, and it has no result."""
+OPEN_RUN = ("waiting", "queued", "delayed", "running", "cancelling", "collecting", "external")
 """States from which a run goes on by itself, or in other hands."""
 UNFINISHED_RUN = (*OPEN_RUN, "ready")
 """States that are no end, whether or not a run leaves them by itself."""

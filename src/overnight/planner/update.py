@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from overnight.domain.states import RUN
+from overnight.domain.states import PENDING_RUN
 
-PENDING = RUN.arrow("cancel").sources
+PENDING = PENDING_RUN
 """States in which a run may still be changed: nothing of it runs, and it has not ended."""
 
 

@@ -29,6 +29,7 @@ _OF_STATE: Mapping[str, RunStatus] = MappingProxyType(
         "delayed": "queued",
         "running": "running",
         "cancelling": "running",
+        "collecting": "running",
         "external": "running",
         "succeeded": "finished",
         "failed": "failed",

@@ -30,6 +30,7 @@ OF_RUN: Mapping[str, tuple[str, ...]] = {
     "delayed": GOES_ON,
     "running": ("show", "log", "cancel"),
     "cancelling": ("show", "log"),
+    "collecting": ("show", "explain", "log", "cancel"),
     "external": ("show", "cancel"),
     "succeeded": ("show", "log", "retry"),
     "failed": ("explain", "log", "retry"),

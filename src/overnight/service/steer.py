@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from overnight.domain.errors import Conflict
 from overnight.domain.nouns import Run
 from overnight.domain.reasons import Reason
-from overnight.domain.states import ATTEMPT, CAMPAIGN_GATE, RUN, SWEEP_GATE
+from overnight.domain.states import ATTEMPT, CAMPAIGN_GATE, PENDING_RUN, RUN, SWEEP_GATE
 from overnight.service import consequences
 from overnight.service.chosen import Chosen, chosen_by, in_states
 from overnight.service.consequences import EndedRun
@@ -21,7 +21,7 @@ from overnight.store.moves import move, move_runs
 
 T = TypeVar("T")
 
-NOT_RUNNING = ("waiting", "queued", "delayed", "blocked", "ready", "external")
+NOT_RUNNING = (*PENDING_RUN, "collecting")
 """States in which a run is cancelled at once: no process of ours is alive."""
 
 

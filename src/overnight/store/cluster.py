@@ -106,6 +106,7 @@ _WORDS: Mapping[str, str] = {
     "delayed": "queued",
     "running": "running",
     "cancelling": "running",
+    "collecting": "running",
     "succeeded": "finished",
     "failed": "failed",
     "cancelled": "stopped",

@@ -29,6 +29,9 @@ class Rules(Protocol):
     def sweeps_needed(self, sweep_id: str, seq: int) -> Sequence[str]:
         """Sweeps all of whose runs must have succeeded before any run of a sweep starts, as it was at event `seq`."""
 
+    def is_far(self, target: str) -> bool:
+        """Whether a target is another machine, from which what attempts left is brought home."""
+
 
 @dataclass(slots=True)
 class Life:
@@ -38,6 +41,16 @@ class Life:
     gate: str
     seq: int
     """The last event that moved it; likewise below."""
+
+
+@dataclass(slots=True)
+class FetchLife:
+    """What an ended attempt left on another machine, so far."""
+
+    state: str
+    seq: int
+    digest: str | None = None
+    """What its copy was verified by."""
 
 
 @dataclass(slots=True)
@@ -70,3 +83,5 @@ class AttemptLife:
     devices: tuple[str, ...]
     share: int = 1
     """Most attempts that it bears on its device, itself included."""
+    lease: float | None = None
+    """Seconds without a word of its server after which its host ends it by itself; None = never."""

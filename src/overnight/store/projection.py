@@ -9,21 +9,25 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
+from overnight.domain.lease import bears_out
 from overnight.domain.nouns import Event
 from overnight.domain.reasons import INTERRUPTIONS_ALLOWED, Reason
 from overnight.domain.states import (
     ATTEMPT,
     CAMPAIGN,
     DEVICE,
+    FETCH,
     LEASE,
     LIVE_ATTEMPT,
     MACHINES,
+    PENDING_RUN,
     RUN,
     SWEEP,
     WILD_SESSION,
     Arrow,
     Machine,
 )
+from overnight.store.homecoming import Homecoming
 from overnight.store.lives import AttemptLife, Life, Rules, RunLife, Violation
 
 NOTES = frozenset(
@@ -55,7 +59,7 @@ _ARROWS = {
     if machine is not LEASE
     for arrow in machine.arrows
 }
-_NEEDS_AN_END = frozenset({"requeue", "delay", "succeed", "fail", "stopped"})
+_NEEDS_AN_END = frozenset({"requeue", "delay", "collect", "succeed", "fail", "stopped"})
 """Arrows of a run that say that its attempt is over."""
 
 
@@ -69,6 +73,7 @@ class Projection:
         self.wild_sessions: dict[str, Life] = {}
         self.runs: dict[str, RunLife] = {}
         self.attempts: dict[str, AttemptLife] = {}
+        self.homecoming = Homecoming(self.attempts, rules)
         self.leases: dict[tuple[str, str], str] = {}
         """(attempt, device) -> state."""
         self.holders: dict[str, list[str]] = {}
@@ -91,6 +96,7 @@ class Projection:
             "run.update": self._update,
             "run.join": self._join,
             "lease.release": self._release,
+            "fetch.create": lambda event: self._found.extend(self.homecoming.create(event)),
         }
 
     def apply(self, event: Event) -> list[Violation]:
@@ -117,6 +123,8 @@ class Projection:
                 self._move_run(run_id, arrow, event)
         elif machine is ATTEMPT:
             self._move_attempt(arrow, event)
+        elif machine is FETCH:
+            self._found += self.homecoming.move(arrow, event)
         else:
             self._move_life(machine, arrow, event)
 
@@ -210,6 +218,7 @@ class Projection:
             self._say("I11", run_id, f"{transition} carries the token {event.token}, the attempt has {newest.fence}")
         if newest.state in LIVE_ATTEMPT:
             self._say("I17", run_id, f"{transition} while {run.newest} is still {newest.state}")
+        self._found += self.homecoming.judged(run_id, run, transition, self._seq)
         if transition == "succeed":
             self._accept(run_id, run, newest)
 
@@ -233,7 +242,7 @@ class Projection:
             return
         if "digest" not in event.payload:
             return
-        if run.state not in RUN.arrow("cancel").sources or event.actor == "system":
+        if run.state not in PENDING_RUN or event.actor == "system":
             self._say("I7", event.subject, f"was changed while {run.state} by {event.actor}")
         run.spent = run.interruptions = 0
         self._put(run, event.payload.get("sweep", run.sweep))
@@ -283,7 +292,9 @@ class Projection:
         if attempt in self.attempts:
             self._say("I9", attempt, "this attempt was made twice")
         share, target = int(payload.get("share", 1)), payload["target"]
-        self.attempts[attempt] = AttemptLife(run_id, ATTEMPT.initial[0], self._seq, token, target, devices, share)
+        lease = payload.get("lease")
+        made = AttemptLife(run_id, ATTEMPT.initial[0], self._seq, token, target, devices, share, lease)
+        self.attempts[attempt] = made
         for device in devices:
             self._hold(attempt, device)
         run.newest, run.claims, run.live, run.spent = attempt, run.claims + 1, run.live + 1, run.spent + 1
@@ -334,6 +345,8 @@ class Projection:
         if event.token != attempt.fence and not ordered:  # who asks for a stop is no holder and has no token
             sentence = f"{arrow.transition} carries the token {event.token}, the attempt has {attempt.fence}"
             self._say("I11", event.subject, sentence)
+        if "lease" in event.payload and not bears_out(event.payload["lease"], attempt.lease):
+            self._say("I17", event.subject, f"{arrow.transition} by a lease that proves nothing: {event.payload}")
         if attempt.state in LIVE_ATTEMPT and arrow.target not in LIVE_ATTEMPT:
             self.runs[attempt.run].live -= 1
         attempt.state, attempt.seq = arrow.target, self._seq

@@ -15,7 +15,7 @@ from overnight.store.lives import Life, Violation
 from overnight.store.projection import Projection
 
 CHECKED = (
-    "I1", "I6", "I7", "I8", "I9", "I11", "I12", "I13", "I14", "I15", "I16", "I17", "I18", "I19", "I20", "I21",
+    "I1", "I6", "I7", "I8", "I9", "I11", "I12", "I13", "I14", "I15", "I16", "I17", "I18", "I19", "I20", "I21", "I25",
 )  # fmt: skip
 """The invariants that are looked at, by their names in `docs/notes/verify.md`."""
 BATCH = 5_000
@@ -53,12 +53,14 @@ class StoredRules:
         self._session: Session | None = None
         self._attempts: dict[str, int | None] = {}
         self._sweeps: dict[str, list[Row]] = {}
+        self._far: frozenset[str] | None = None
 
     def read_from(self, session: Session | None) -> None:
         """Use this session from now on; what others said may be out of date."""
         self._session = session
         self._attempts.clear()
         self._sweeps.clear()
+        self._far = None
 
     def attempts(self, sweep_id: str) -> int | None:
         """See `Rules.attempts`."""
@@ -78,6 +80,12 @@ class StoredRules:
         if sweep_id not in self._sweeps:
             self._sweeps[sweep_id] = self._rows("audit_sweep_needs", id=sweep_id)
         return [row[0] for row in self._sweeps[sweep_id] if row[1] < seq]
+
+    def is_far(self, target: str) -> bool:
+        """See `Rules.is_far`."""
+        if self._far is None:
+            self._far = frozenset(row[0] for row in self._rows("targets_all"))
+        return target in self._far
 
     def _rows(self, query: str, **arguments: str) -> list[Row]:
         if self._session is None:
@@ -165,7 +173,7 @@ class Audit:
     def compare(self, session: Session) -> Iterator[Violation]:
         """I1, I8 and I16: the tables are what the events made them."""
         looks = (self._campaigns, self._sweeps, self._devices, self._runs, self._attempts, self._leases)
-        for look in (*looks, self._tallies, self._totals, self._wild_sessions, self._fence):
+        for look in (*looks, self._fetches, self._tallies, self._totals, self._wild_sessions, self._fence):
             try:
                 yield from look(session)
             except UnicodeDecodeError:
@@ -221,6 +229,11 @@ class Audit:
         said = {" ".join(pair): state for pair, state in self.projection.leases.items()}
         yield from self._differences("lease", table, said)
 
+    def _fetches(self, session: Session) -> Iterator[Violation]:
+        table = {row[0]: (row[1], row[2]) for row in session.rows("audit_fetches")}
+        said = {thing: (fetch.state, fetch.digest) for thing, fetch in self.projection.homecoming.fetches.items()}
+        yield from self._differences("fetch", table, said)
+
     def _tallies(self, session: Session) -> Iterator[Violation]:
         """I16: the counters equal the rows; that the rows equal the events is I1."""
         kept = {(row[0], row[1]): int(row[2]) for row in session.rows("audit_tallies")}
@@ -265,6 +278,7 @@ class Audit:
             "wild_session": kept.wild_sessions,
             "run": kept.runs,
             "attempt": kept.attempts,
+            "fetch": kept.homecoming.fetches,
         }
         found = lives.get(noun, {}).get(thing)
         return int(getattr(found, "seq", self.seq))

@@ -72,8 +72,8 @@ ALTER TABLE runs ADD CONSTRAINT runs_state_check CHECK (state IN ('ready', 'wait
   'external', 'succeeded', 'failed', 'blocked', 'cancelled', 'cancelling', 'collecting'));
 -- only: all
 
--- What an ended attempt (`id`) left on another machine, on its way home. digest: SHA-256 over the list of files with sizes and
--- hashes, equal on both sides; problem: why the last try failed.
+-- What an ended attempt left on another machine, on its way home; id: the attempt's. digest: SHA-256 over the list of
+-- files with sizes and hashes, equal on both sides; problem: why the last try failed.
 CREATE TABLE fetches (
   id TEXT PRIMARY KEY REFERENCES attempts (id),
   run_id TEXT NOT NULL,
@@ -88,7 +88,7 @@ CREATE TABLE fetches (
   created_at REAL NOT NULL,
   ended_at REAL
 );
-CREATE INDEX fetches_pending ON fetches (target, not_before) WHERE state = 'pending';
+CREATE INDEX fetches_pending ON fetches (target, created_at, id) WHERE state = 'pending';
 CREATE INDEX fetches_run ON fetches (run_id);
 
 -- What a live attempt was last seen to use.

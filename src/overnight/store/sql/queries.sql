@@ -311,6 +311,10 @@ VALUES (:id, :target, :kind, :position, :uuid, :name, :memory_mib, 'healthy', NU
 ON CONFLICT (id) DO UPDATE SET position = excluded.position, name = excluded.name, memory_mib = excluded.memory_mib,
   busy = excluded.busy, seen_at = excluded.seen_at, used_mib = excluded.used_mib, strangers = excluded.strangers;
 
+-- name: device_is_busy
+-- Until the next look: somebody else has it.
+UPDATE devices SET busy = :busy, strangers = 1 WHERE id = :id;
+
 -- name: device_diagnosis
 UPDATE devices SET diagnosis = :diagnosis WHERE id = :id;
 
@@ -1330,9 +1334,11 @@ FROM events e WHERE e.seq > :after AND e.seq <= :until
 ORDER BY e.seq LIMIT :limit;
 
 -- name: attempts_named
--- Attempts by their ids (JSON list): of which run, where, and what their ends said.
-SELECT a.id, r.name, a.target, a.detail FROM attempts a JOIN runs r ON r.id = a.run_id
-WHERE a.id IN (SELECT value FROM json_each(:ids));
+-- Attempts by their ids (JSON list), and where they were.
+SELECT a.id, a.target FROM attempts a WHERE a.id IN (SELECT value FROM json_each(:ids));
+
+-- name: runs_named
+SELECT id, name FROM runs WHERE id IN (SELECT value FROM json_each(:ids));
 
 -- name: attempts_by_target
 -- Where the attempts of some sweeps (JSON list of ids) were made: how many, since when, how many may be alive.
@@ -1380,15 +1386,55 @@ SELECT r.id, r.name, x.number FROM runs r CROSS JOIN results x
 WHERE r.sweep_id IN (SELECT value FROM json_each(:things)) AND x.run_id = r.id AND x.metric = :metric
   AND x.number IS NOT NULL ORDER BY x.number * CAST(:sign AS REAL) DESC, r.seq LIMIT 1;
 
--- name: usage_of
-SELECT at, cpu_seconds, rss_bytes, peak_rss_bytes, processes, gpu_utilisation, gpu_memory_mib FROM usages
-WHERE attempt_id = :attempt_id;
+-- name: usage_put
+INSERT INTO usages (attempt_id, at, cpu_seconds, rss_bytes, peak_rss_bytes, processes, gpu_utilisation, gpu_memory_mib)
+VALUES (:attempt_id, :now, :cpu_seconds, :rss_bytes, :peak_rss_bytes, :processes, :gpu_utilisation, :gpu_memory_mib)
+ON CONFLICT (attempt_id) DO UPDATE SET at = excluded.at, cpu_seconds = excluded.cpu_seconds,
+  rss_bytes = excluded.rss_bytes, peak_rss_bytes = excluded.peak_rss_bytes, processes = excluded.processes,
+  gpu_utilisation = excluded.gpu_utilisation, gpu_memory_mib = excluded.gpu_memory_mib;
 
--- name: targets_unreached
--- Targets that are not reached now: since when, and why.
-SELECT id, since, detail FROM targets WHERE state = 'unknown' ORDER BY id;
+-- name: usages_of_run
+-- What its attempts that may be alive were last seen to use.
+SELECT u.attempt_id, u.at, u.cpu_seconds, u.rss_bytes, u.peak_rss_bytes, u.processes, u.gpu_utilisation, u.gpu_memory_mib
+FROM attempts a JOIN usages u ON u.attempt_id = a.id
+WHERE a.run_id = :id AND a.state IN ('launching', 'running', 'stopping');
 
--- name: fetches_open_of_run
--- What a run left on another machine and is not home yet.
-SELECT id, target, state, tries, not_before, problem FROM fetches INDEXED BY fetches_run
-WHERE run_id = :run_id AND state <> 'done' ORDER BY id;
+
+-- What attempts left on other machines (store/fetches.py).
+
+-- name: fetch_insert
+INSERT INTO fetches (id, run_id, target, state, created_at) VALUES (:id, :run_id, :target, 'pending', :now);
+
+-- name: fetch_get
+SELECT id, run_id, target, state, tries, not_before, files, bytes, digest, problem, created_at, ended_at
+FROM fetches WHERE id = :id;
+
+-- name: fetches_of_run
+SELECT id, run_id, target, state, tries, not_before, files, bytes, digest, problem, created_at, ended_at
+FROM fetches INDEXED BY fetches_run WHERE run_id = :run_id;
+
+-- name: fetches_due
+SELECT id, run_id, target, state, tries, not_before, files, bytes, digest, problem, created_at, ended_at
+FROM fetches INDEXED BY fetches_pending WHERE target = :target AND state = 'pending'
+  AND (not_before IS NULL OR not_before <= :now) ORDER BY created_at, id LIMIT :limit;
+
+-- name: fetches_oldest
+SELECT id, run_id, target, state, tries, not_before, files, bytes, digest, problem, created_at, ended_at
+FROM fetches INDEXED BY fetches_pending WHERE target = :target AND state = 'pending' ORDER BY created_at, id LIMIT 1;
+
+-- name: fetch_postponed
+UPDATE fetches SET tries = tries + 1, not_before = :not_before, problem = :problem WHERE id = :id AND state = 'pending';
+
+-- name: fetches_hurry
+UPDATE fetches SET not_before = NULL WHERE target = :target AND state = 'pending' AND not_before IS NOT NULL;
+
+-- name: fetch_ended
+UPDATE fetches SET files = :files, bytes = :bytes, digest = :digest, problem = :problem, not_before = NULL,
+  ended_at = :now WHERE id = :id;
+
+-- name: run_collected
+-- What a run left on another machine is here, or never will be.
+UPDATE runs SET reason = :reason, detail = :detail, ended_at = :now WHERE id = :id;
+
+-- name: audit_fetches
+SELECT id, state, digest FROM fetches ORDER BY id;
