@@ -7,10 +7,12 @@ transaction, which guards each step again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from overnight.daemon.presence import Condition, Found, ask
 from overnight.daemon.world import World
+from overnight.domain.errors import Unavailable
 from overnight.domain.nouns import SweepSettings
 from overnight.domain.reasons import Reason
 from overnight.planner.waves import Standing
@@ -52,7 +54,8 @@ def look(world: World, after: int) -> Look:
         settings = condition.sweep.settings
         place = world.places.get(one_target(settings))
         if place is not None:
-            groups.setdefault((one_target(settings), place.workdir(settings)), []).append(condition)
+            with suppress(Unavailable):
+                groups.setdefault((one_target(settings), place.workdir(settings)), []).append(condition)
     found = [it for (target, workdir), group in groups.items() for it in ask(world, target, workdir, group)]
     return Look(tuple(found), idle, waiting[-1].seq if more else 0, after)
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from overnight.daemon.environments import Around, activated
+from overnight.domain.lease import HOLD
 from overnight.domain.nouns import SweepSettings
 from overnight.manifest.template import launch_text
 from overnight.planner.fit import FreeDevice
+from overnight.store.cluster import DECLARED
 from overnight.targets.base import Launch
 
+CODE, TREE = "code", "tree"
+"""Frozen copies lie beside the folder of the runs, each in a folder named by its identity, with its list of files."""
 NO_SECRETS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -34,6 +40,16 @@ class Claimed:
     log_cap: int | None
     workdir: str
     """Where it works, on its target."""
+    borrowed: frozenset[str] = frozenset()
+    """Sweeps of which the folder in `upstream` is one of this machine and must be brought to the run's target."""
+
+
+def workdir_of(settings: SweepSettings, folder: str) -> str:
+    """Where an attempt works: in the frozen copy beside the folders of its target's attempts, if its code was frozen.
+
+    `folder` is the attempt's own, `…/runs/RUN/N`: it tells where that is, whether or not the target answers now.
+    """
+    return settings.workdir if settings.code is None else str(Path(folder).parents[2] / CODE / settings.code / TREE)
 
 
 def effective(config: Mapping[str, Any], rung: int) -> Mapping[str, Any]:
@@ -73,7 +89,27 @@ def launch_of(claimed: Claimed, secrets: Mapping[str, str] = NO_SECRETS) -> Laun
         grace=claimed.settings.grace,
         log_cap=claimed.log_cap,
         check=_check(claimed),
+        devices=gpus_of(claimed.devices),
+        shared=claimed.settings.need.share > 1,
+        lease=lease_of(claimed.settings),
+        code=copy_of(claimed),
     )
+
+
+def gpus_of(devices: Sequence[FreeDevice]) -> tuple[str, ...]:
+    """UUIDs of the GPUs among them; those that a person only says are there have none."""
+    return tuple(it.id.rpartition("/")[2] for it in devices if it.kind == "gpu" and not it.id.startswith(DECLARED))
+
+
+def copy_of(claimed: Claimed) -> str | None:
+    """The folder of the frozen copy that it works in; its name is the identity."""
+    folder, code = posixpath.dirname(claimed.workdir), claimed.settings.code
+    return folder if code is not None and posixpath.basename(folder) == code else None
+
+
+def lease_of(settings: SweepSettings) -> float | None:
+    """Seconds without a word of us after which a host ends a run by itself; None = never."""
+    return None if settings.on_disconnect == HOLD else settings.lease
 
 
 def launch_names(claimed: Claimed) -> dict[str, str]:

@@ -6,11 +6,12 @@ import json
 from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from pathlib import Path
 
 from overnight.daemon import sharing
 from overnight.daemon.launches import Claimed, effective, lease_of
 from overnight.daemon.world import World
-from overnight.domain.cluster import Capacity
+from overnight.domain.cluster import HERE, Capacity
 from overnight.domain.nouns import Attempt, Sweep, SweepSettings
 from overnight.domain.plan import Need
 from overnight.domain.reasons import Reason
@@ -168,7 +169,7 @@ def _avoid(hint: str | None) -> frozenset[str]:
 
 def _claim(session: Session, world: World, placement: Placement) -> Claimed | None:
     number, target = placement.attempts + 1, placement.target
-    folder = str(world.places[target].folder / placement.run_id / str(number))
+    folder = str(world.places[target].runs / placement.run_id / str(number))
     devices = [device.id for device in placement.devices]
     sweep = campaigns.get_sweep(session, placement.sweep_id)
     part, share = placement.part, sweep.settings.need.share
@@ -220,6 +221,7 @@ def _claimed(
     session: Session, world: World, spot: Spot, devices: Sequence[FreeDevice], settings: SweepSettings
 ) -> Claimed:
     text, rung = session.rows("run_config", id=spot.run)[0]
+    upstream, borrowed = _upstream(session, world, spot) if "${needs." in text else ({}, frozenset())
     return Claimed(
         attempt=spot.attempt,
         run=spot.run,
@@ -230,10 +232,29 @@ def _claimed(
         devices=devices,
         config=effective(json.loads(text), rung),
         settings=settings,
-        upstream=dict(session.rows("run_upstream", run_id=spot.run)) if "${needs." in text else {},
+        upstream=upstream,
+        borrowed=borrowed,
         log_cap=world.places[spot.target].log_cap,
-        workdir=world.places[spot.target].workdir(settings),
+        workdir=workdir_of(settings, spot.folder),
     )
+
+
+def _upstream(session: Session, world: World, spot: Spot) -> tuple[dict[str, str], frozenset[str]]:
+    """Sweep -> folder of the run of it that this run waited for, and the sweeps of which that folder is here and must
+    be brought to the run's target."""
+    folders: dict[str, str] = {}
+    borrowed: set[str] = set()
+    for sweep, folder, target in session.rows("run_upstream", run_id=spot.run):
+        folders[sweep] = folder
+        if target != spot.target:
+            folders[sweep] = folder if target == HERE else str(at_home(world, folder))
+            borrowed |= {sweep} - ({sweep} if spot.target == HERE else set())
+    return folders, frozenset(borrowed)
+
+
+def at_home(world: World, folder: str) -> Path:
+    """Where the copy of an attempt's folder of another machine lies here: `RUN/N` as there."""
+    return world.places[HERE].folder.joinpath(*Path(folder).parts[-2:])
 
 
 def _block_without_budget(session: Session, snapshot: Snapshot, placements: Sequence[Placement]) -> None:

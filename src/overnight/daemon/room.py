@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from overnight.daemon.world import World
+from overnight.daemon.world import Place, World
 from overnight.domain.errors import Unavailable
 from overnight.domain.room import NO_RESERVE, Reserve, is_back, is_low, sentence
 from overnight.service.lanes import folder_subject
@@ -36,7 +36,7 @@ def look(world: World) -> Look:
     """Look at the folders of all targets, and at the working directories of all sweeps that have queued runs."""
     eyes = _Eyes(world)
     home = [world.home()] if world.home else []
-    rooms = {name: [eyes.room(name, str(place.folder)), *home] for name, place in list(world.places.items())}
+    rooms = {name: [eyes.runs(name, place), *home] for name, place in list(world.places.items())}
     for subject, (target, workdir) in world.store.read(_workdirs).items():
         if target in world.places:
             rooms[subject] = [eyes.room(target, workdir)]
@@ -62,6 +62,13 @@ class _Eyes:
     world: World
     seen: dict[tuple[str, str], Room] = field(default_factory=dict)
     silent: set[str] = field(default_factory=set)
+
+    def runs(self, target: str, place: Place) -> Room:
+        """What is left where the attempts of a target write."""
+        try:
+            return self.room(target, str(place.runs))
+        except Unavailable:
+            return Room(str(place.folder), None, None)
 
     def room(self, target: str, path: str) -> Room:
         """What is left at a path of a target."""

@@ -10,14 +10,12 @@ from types import MappingProxyType
 
 from overnight.clock import Clock
 from overnight.daemon.errands import Errands, ThreadedErrands
-from overnight.daemon.launches import Claimed
+from overnight.daemon.launches import Claimed, workdir_of
 from overnight.domain.nouns import SweepSettings
 from overnight.domain.room import NO_RESERVE, Reserve
 from overnight.store.base import Store
 from overnight.targets.base import Files, Room, Target
 
-TREE = "tree"
-"""The files of a frozen copy, in its folder; beside them lies the list of them."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 """No variables: for worlds without a server that could be asked."""
 
@@ -34,13 +32,13 @@ class Place:
     target: Target
     files: Files
     folder: Path
-    """Where the attempts' folders lie, on the target."""
+    """Where the attempts' folders lie, on the target; below `root` where there is one."""
     log_cap: int | None
     """Bytes of one attempt's log."""
     doing: Callable[[int], str] | None = None
     """What a process and those below it do, in one line; None = nobody can look there."""
-    code: Path | None = None
-    """Where frozen copies of working folders lie, on the target, each named by its identity."""
+    root: Callable[[], str] | None = None
+    """Where everything of ours lies there, as its host says once it is reached; Unavailable before."""
     stage: Callable[[Claimed], Claimed] = as_it_is
     """Brings what a run needs to this target; returns the claim with the folders as they are there. Raises Unavailable,
     or Rejected when it can never be brought."""
@@ -48,10 +46,13 @@ class Place:
     """Whether its verbs answer at once: it is this machine. Others are asked by errands."""
 
     def workdir(self, settings: SweepSettings) -> str:
-        """Where the runs of a sweep work, on this target."""
-        if settings.code is None or self.code is None:
-            return settings.workdir
-        return str(self.code / settings.code / TREE)
+        """Where the runs of a sweep work, on this target. Raises Unavailable as `runs` does."""
+        return workdir_of(settings, str(self.runs / "RUN" / "N")) if settings.code else settings.workdir
+
+    @property
+    def runs(self) -> Path:
+        """Where the attempts' folders lie. Raises Unavailable where only a host could say and was not reached yet."""
+        return self.folder if self.root is None else Path(self.root()) / self.folder
 
 
 @dataclass(slots=True)
@@ -75,3 +76,12 @@ class World:
     """Who carries out what targets are asked."""
     reserve: Reserve = NO_RESERVE
     """Room that must be left wherever something writes."""
+    copies: Path | None = None
+    """Where copies of what attempts left on other machines lie, as RUN/N; None = nothing is copied."""
+
+    @property
+    def collected(self) -> frozenset[str]:
+        """Targets from which what attempts left is brought here."""
+        if self.copies is None:
+            return frozenset()
+        return frozenset(name for name, place in self.places.items() if not place.near)

@@ -238,8 +238,8 @@ SELECT min(not_before) FROM runs INDEXED BY runs_delayed WHERE state = 'delayed'
 SELECT d.id, d.name, d.sweep_id, d.state FROM run_needs n JOIN runs d ON d.id = n.needs_id WHERE n.run_id = :run_id ORDER BY d.seq;
 
 -- name: run_upstream
--- Folders of the accepted attempts of what a run needs cell by cell: sweep name, folder.
-SELECT s.name, a.folder FROM run_needs n JOIN runs d ON d.id = n.needs_id JOIN sweeps s ON s.id = d.sweep_id
+-- Folders of the accepted attempts of what a run needs cell by cell: sweep name, folder, target.
+SELECT s.name, a.folder, a.target FROM run_needs n JOIN runs d ON d.id = n.needs_id JOIN sweeps s ON s.id = d.sweep_id
 JOIN attempts a ON a.run_id = d.id AND a.fence = d.fence WHERE n.run_id = :run_id ORDER BY d.seq;
 
 -- name: run_unmet
