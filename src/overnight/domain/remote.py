@@ -22,8 +22,8 @@ HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,254}")
 USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}")
 JUMP = re.compile(rf"none|(?:{USER.pattern}@)?{HOST.pattern}(?:,(?:{USER.pattern}@)?{HOST.pattern})*")
 """As `ProxyJump` takes it; a port follows its host after a colon."""
-FILE = re.compile(r"""(?:/|~/)[^"%$\\\x00-\x1f\x7f]*""")
-"""A file here, as it may stand in an option of OpenSSH."""
+FILE = re.compile(r"""(?:/|~/)[^'"%$\\\x00-\x1f\x7f]*""")
+"""A file here, as it may stand in an option of OpenSSH, and that in rsync's `-e`."""
 FOLDER = re.compile(r"(?:/|~/)[A-Za-z0-9_./+@=:,-]*")
 """A folder there, in letters that no shell changes."""
 PATTERN = re.compile(r"[^\x00\n]+")

@@ -28,8 +28,8 @@ class Child:
         try:
             self._process = subprocess.Popen(
                 argv,
-                stdin=theirs,
-                stdout=theirs,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
                 stderr=writer,
                 cwd="/",
                 env=environment(os.environ),
@@ -44,6 +44,7 @@ class Child:
             os.close(writer)
         self._said = b""
         self._ended = False
+        self._status: int | None = None
         self._lock = threading.Lock()
 
     @property
@@ -57,23 +58,31 @@ class Child:
             while data := os.read(self.stderr, 65536):
                 self._said = (self._said + data)[-KEPT:]
 
-    def end(self) -> int:
-        """End it where it does not end by itself; its exit status, negative for a signal. Repeatable."""
+    def end(self) -> int | None:
+        """Its exit status, or None where it did not end by itself and we ended it. Repeatable."""
         with self._lock:
             if not self._ended:
                 self._ended = True
-                self._leave()
-                self.drain()
+                self._status = self._leave()
                 os.close(self.stderr)
-            return self._process.returncode
+            return self._status
 
-    def _leave(self) -> None:
+    def _leave(self) -> int | None:
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
-        for act, seconds in ((lambda: None, LEAVE_SECONDS), (self._process.terminate, END_SECONDS)):
-            act()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(seconds)
-                return
-        self._process.kill()
-        self._process.wait()
+        left = self._waited(LEAVE_SECONDS)
+        self.drain()
+        if left:
+            return self._process.returncode
+        self._process.terminate()
+        if not self._waited(END_SECONDS):
+            self._process.kill()
+            self._process.wait()
+        return None
+
+    def _waited(self, seconds: float) -> bool:
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True

@@ -43,6 +43,8 @@ class Resolved:
     port: str
     strict: str
     """For `StrictHostKeyChecking`: `yes`, or `accept-new` where the user's configuration says so. Never less."""
+    known_hosts: str
+    """The file that its key is looked up in."""
 
     @property
     def known_as(self) -> str:
@@ -100,7 +102,8 @@ def read_answer(settings: SshSettings, lines: Sequence[str]) -> Resolved:
         key, _, value = line.partition(" ")
         said.setdefault(key, value)
     strict = "accept-new" if said.get("stricthostkeychecking") == "accept-new" else "yes"
-    return Resolved(said.get("hostname", settings.host), said.get("port", "22"), strict)
+    known_hosts = settings.known_hosts or said.get("userknownhostsfile", "~/.ssh/known_hosts").partition(" ")[0]
+    return Resolved(said.get("hostname", settings.host), said.get("port", "22"), strict, known_hosts)
 
 
 def environment(own: Mapping[str, str]) -> dict[str, str]:

@@ -22,6 +22,8 @@ class Site:
     """As it is given to `ssh` by hand, with everything that says where it is."""
     known_as: str
     """In a file of known hosts."""
+    known_hosts: str = "~/.ssh/known_hosts"
+    """That file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,10 @@ _SIGNS = (
         "host_key_changed",
         r"REMOTE HOST IDENTIFICATION HAS CHANGED|differs from the key for the IP address",
         "the host key is another one than before",
-        lambda site: f"If that is right, forget the old one: ssh-keygen -R '{site.known_as}'; then: ssh {site.host}",
+        lambda site: (
+            f"If that is right, forget the old one: ssh-keygen -R '{site.known_as}' -f {site.known_hosts}; "
+            f"then: ssh {site.host}"
+        ),
     ),
     _sign(
         "host_key_unknown",
@@ -90,6 +95,12 @@ _SIGNS = (
         r"^overnight: no room|No space left on device|Disk quota exceeded",
         "there is no room for our folder",
         lambda site: f'Make room there, or name another folder: folder = "/…" in [targets.{site.name}]',
+    ),
+    _sign(
+        "no_folder",
+        r"^overnight: no folder",
+        "our folder there cannot be made or written",
+        lambda site: f'Name another one: folder = "/…" in [targets.{site.name}]',
     ),
     _sign(
         "folder_unsafe",
