@@ -24,6 +24,7 @@ from overnight.daemon.world import Place, World
 from overnight.domain.errors import Refused, StoreRefused
 from overnight.home import HomeLock, attempt_key_of, token_of
 from overnight.ids import system_random
+from overnight.runner.locks import holders
 from overnight.service.context import Context, Spot
 from overnight.service.findings import summary
 from overnight.service.keyring import Keyring
@@ -34,7 +35,7 @@ from overnight.store.sqlite import SqliteStore
 from overnight.surfaces.cli.bystander import Bystander
 from overnight.targets.base import Offer
 from overnight.targets.devices.gpus import GpuProbe
-from overnight.targets.devices.offers import offers
+from overnight.targets.devices.offers import locked, offers
 from overnight.targets.devices.owners import owners
 from overnight.targets.doing import doing
 from overnight.targets.files import LocalFiles
@@ -233,8 +234,10 @@ def _local_target(configuration: Configuration, store: Store, clock: Clock, prob
 
     def look() -> list[Offer]:
         reading, threshold = probe.read(), local.gpu_free_threshold_mib
-        ours = owners(reading.pids, os.path.realpath(folder))
-        return offers(reading, target="here", slots=local.slots, threshold_mib=threshold, owners=ours)
+        runner = os.path.realpath(folder)
+        ours = owners(reading.pids, runner)
+        held = locked(holders(local.device_locks, [gpu.uuid for gpu in reading.gpus]), runner)
+        return offers(reading, target="here", slots=local.slots, threshold_mib=threshold, owners=ours, locked=held)
 
     return local_target(
         folder=folder,
@@ -242,4 +245,5 @@ def _local_target(configuration: Configuration, store: Store, clock: Clock, prob
         clock=clock,
         session=lambda floor: next_session(store, floor),
         pause=pause,
+        locks=local.device_locks,
     )

@@ -13,6 +13,7 @@ from overnight.domain.alerts import DEFAULT_KINDS, AlertKind
 from overnight.domain.errors import Problem, Refused
 from overnight.domain.remote import SshSettings, ssh_settings, targets_problems
 from overnight.domain.room import Reserve
+from overnight.runner.locks import FOLDER
 
 DEFAULT_PORT = 3111
 LONGEST_LIMIT = 86_400.0
@@ -36,6 +37,8 @@ class LocalSettings:
     """Nothing new starts with less free where it writes (or than 5 % of a small file system); 0 = no reserve."""
     inode_reserve: int = 1000
     """The same for the number of files."""
+    device_locks: str = FOLDER
+    """Folder where GPUs are locked against other homes and users: the same one for all of them."""
 
     @property
     def reserve(self) -> Reserve:
@@ -247,10 +250,16 @@ def _texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(it, str) and it and "\0" not in it for it in value)
 
 
+def _is_folder(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("/") and value.isprintable()
+
+
 def _check_local(table: Mapping[str, Any]) -> list[Problem]:
     known = {entry.name for entry in fields(LocalSettings)}
     problems = _unknown(table, known, "local.")
-    for name in known & table.keys():
+    if not _is_folder(table.get("device_locks", FOLDER)):
+        problems.append(Problem("local.device_locks", "must be the absolute path of a folder"))
+    for name in (known - {"device_locks"}) & table.keys():
         if (
             not isinstance(table[name], int)
             or isinstance(table[name], bool)

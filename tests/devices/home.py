@@ -24,6 +24,10 @@ class Home:
         self.folder = folder
         self.env = {name: value for name, value in machine.env.items() if not name.startswith("OVERNIGHT_")}
         self.env |= {"OVERNIGHT_HOME": str(folder / "home")}
+        self.locks = folder / "locks"
+        (folder / "home").mkdir(mode=0o700)
+        settings = f'[local]\ndevice_locks = "{self.locks}"\n'  # the made-up GPUs of all tests have the same names
+        (folder / "home" / "config.toml").write_text(settings, encoding="utf-8")
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "overnight", *arguments]

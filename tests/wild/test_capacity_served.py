@@ -22,7 +22,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("room")
     (folder / "bin").mkdir()
     (folder / "bin/nvidia-smi").symlink_to(FAKE)
-    cards = [f"gpu {it} GPU-{it} {80 * GIB} 0 0 30 card" for it in range(2)]
+    cards = [f"gpu {it} GPU-{os.getpid()}-{it} {80 * GIB} 0 0 30 card" for it in range(2)]
     (folder / "gpus").write_text("\n".join([*cards, f"proc 1 1 {GIB}"]) + "\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{folder}/bin:{os.environ['PATH']}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from overnight.domain.alerts import AlertKind
 from overnight.domain.nouns import Attempt, Sweep
 from overnight.domain.reasons import Mark, Reason
 from overnight.domain.states import RUN
@@ -25,29 +27,40 @@ SAMPLE = 40
 
 
 def judge(
-    session: Session, attempt: Attempt, outcome: Outcome, seconds: float | None, metrics: Mapping[str, float]
+    session: Session,
+    attempt: Attempt,
+    outcome: Outcome,
+    seconds: float | None,
+    metrics: Mapping[str, float],
+    *,
+    here: bool = True,
 ) -> list[EndedRun]:
     """Move the run of an attempt whose end was just accepted; returns the runs that changed their state by it.
 
-    `seconds` is how long the attempt took (None = not known), `metrics` its final numbers.
+    `seconds` is how long the attempt took (None = not known), `metrics` its final numbers. Unless what it left is
+    `here`, a run that would succeed is `collecting` first.
     """
     found = session.row("run_judging", id=attempt.run_id)
     if found is None:
         return []
     sweep, config = campaigns.get_sweep(session, found[1]), json.loads(found[8])
     standing = _standing(session, attempt, outcome, seconds, (*found[:8], len(config.get("smaller", ()))))
+    standing = replace(standing, gives_up=sweep.settings.on_disconnect == "kill")
     verdict = verdict_of(outcome, sweep.settings.retry, standing, session.now)
+    well = verdict.transition == "succeed"
+    if well and not here:
+        verdict = replace(verdict, transition="collect")
     payload = {"reason": verdict.reason, "attempt": attempt.id}
     if not move(session, RUN, attempt.run_id, verdict.transition, fence=attempt.fence, **payload):
         return []
     _keep(session, attempt.run_id, verdict)
-    if metrics or verdict.transition == "succeed":  # what a former attempt reported is no result of this one
+    if metrics or well:  # what a former attempt reported is no result of this one
         runs.keep_results(session, attempt.run_id, metrics)
     ended = [EndedRun(attempt.run_id, sweep.id, sweep.campaign_id, RUN.arrow(verdict.transition).target)]
-    if verdict.transition == "succeed":
+    if well:
         _mark_suspicious(session, attempt, sweep, seconds, metrics, config.get("estimate"))
     elif verdict.transition == "fail":
-        _tell(session, attempt, sweep, found[7], verdict)
+        tell_stuck(session, attempt.id, sweep.campaign_id, found[7], verdict.reason, verdict.detail)
         ended += _break(session, sweep, attempt, verdict)
     elif ended[0].state in RELEASED:
         recall_unmet(session, attempt.run_id, sweep.id)
@@ -127,9 +140,10 @@ def _seconds_of_others(session: Session, attempt: Attempt, sweep: Sweep) -> list
     return [row[0] for row in session.rows("seconds_of_others", sweep_id=sweep.id, run_id=attempt.run_id, limit=SAMPLE)]
 
 
-def _tell(session: Session, attempt: Attempt, sweep: Sweep, name: str, verdict: Verdict) -> None:
-    title = f"{name} failed: {verdict.reason}"
-    marks.alert(session, "stuck", attempt.id, campaign_id=sweep.campaign_id, title=title, detail=verdict.detail)
+def tell_stuck(session: Session, attempt: str, campaign: str | None, name: str, reason: str, detail: str) -> None:
+    """Have people hear that a run failed for good."""
+    title = f"{name} failed: {reason}"
+    marks.alert(session, AlertKind.STUCK, attempt, campaign_id=campaign, title=title, detail=detail)
 
 
 def _break(session: Session, sweep: Sweep, attempt: Attempt, verdict: Verdict) -> list[EndedRun]:

@@ -16,10 +16,12 @@ from overnight.daemon import asking, devices
 from overnight.daemon.contacts import Contacts
 from overnight.daemon.errands import Done, Key
 from overnight.daemon.launches import Claimed
+from overnight.daemon.leases import Leases
 from overnight.daemon.looks import Looks, Seen
 from overnight.daemon.placing import claimed_again, place_runs
 from overnight.daemon.settle import Fact, Settled, fact_of, ours, settle
 from overnight.daemon.stalls import Stalls
+from overnight.daemon.usage import Usages
 from overnight.daemon.watch import Found, Watch
 from overnight.daemon.world import World
 from overnight.domain.errors import StoreUnavailable
@@ -80,6 +82,8 @@ class Loop:
     stalls: Stalls = field(default_factory=Stalls)
     looks: Looks = field(default_factory=Looks)
     contacts: Contacts = field(default_factory=Contacts)
+    leases: Leases = field(default_factory=Leases)
+    usages: Usages = field(default_factory=Usages)
     _back: dict[Key, Done] = field(default_factory=dict)
     """Errands that came back and were not taken in yet."""
     _ends: set[str] = field(default_factory=set)
@@ -162,6 +166,7 @@ class Loop:
         """What targets told by themselves, and what they answer when they were reconnected or it is time to ask."""
         news, self._news = self._news, []
         news += self._hear_of_starts(now)
+        news += self.leases.look(self.world, self.claims, now)
         for name, place in list(self.world.places.items()):
             told = place.target.news()
             if any(isinstance(item.seen, Unknown) for item in told):
@@ -247,6 +252,7 @@ class Loop:
         """Everything outside the record that decides, as far as it is time to look."""
         offers, fresh = self._look_at_devices(now)
         self.watch.note(offers, now)
+        self.usages.note(offers)
         self.looks.send(self.world, now)
         seen = self.looks.taken({done.key: done for kind in ("files", "rooms") for done in self._came(kind)})
         return Sight(facts, offers, fresh, seen, found)
@@ -272,6 +278,7 @@ class Loop:
         """Everything that one turn writes, in one transaction."""
         self.contacts.take_in(session)
         self.looks.take_in_files(session, sight.seen, now)
+        self.usages.take_in(session, sight.facts, self.claims, now)
         settled = settle(session, sight.facts)
         self.due.devices.update(dict.fromkeys(settled.gpus, now))
         if self.watch.take_in(session, sight.found):
@@ -338,6 +345,7 @@ class Loop:
         now = self.world.clock.boot()
         pause = min(self.due.observe, self.due.stop, self.due.survey, self._devices_due(now), self.looks.next) - now
         pause = min(pause, self.watch.next(self.claims, now) - now, self._next_wake - self.world.clock.wall())
+        pause = min(pause, self.leases.next(self.world, self.claims, now) - now)
         if self._unheard:
             pause = min(pause, LISTEN_SECONDS)
         if len(self.world.reachable) < len(self.world.places):

@@ -10,12 +10,12 @@ from overnight.daemon.judging import judge
 from overnight.daemon.launches import Claimed, launch_names, outputs_of
 from overnight.daemon.world import World
 from overnight.domain.nouns import Attempt
-from overnight.domain.reasons import Reason
+from overnight.domain.reasons import Mark, Reason
 from overnight.domain.room import Reserve, is_low
 from overnight.domain.states import ATTEMPT, LIVE_ATTEMPT
 from overnight.planner.judge import Outcome, Proof, outcome_of
 from overnight.service.consequences import EndedRun
-from overnight.store import families, runs
+from overnight.store import families, fetches, marks, runs
 from overnight.store.base import Session
 from overnight.store.moves import move
 from overnight.targets.base import Absent, Alive, Dead, Ended, Evidence, News, Refused
@@ -42,6 +42,10 @@ class Settled:
     unsent: list[str] = field(default_factory=list)
     gpus: set[str] = field(default_factory=set)
     """Targets of which GPUs came back."""
+    collected: frozenset[str] = frozenset()
+    """Targets from which what attempts left is brought here."""
+    fetches: bool = False
+    """Whether there is more to bring here."""
 
 
 def ours(claims: Mapping[str, Claimed], news: Sequence[News]) -> list[News]:
@@ -66,9 +70,10 @@ def fact_of(world: World, claimed: Claimed, news: News) -> Fact:
     return Fact(news, evidence)
 
 
-def settle(session: Session, facts: Sequence[Fact]) -> Settled:
-    """Accept what the facts prove, each attempt once; Unknown proves nothing."""
-    done = Settled()
+def settle(session: Session, facts: Sequence[Fact], collected: frozenset[str] = frozenset()) -> Settled:
+    """Accept what the facts prove, each attempt once; Unknown proves nothing. What attempts left on the `collected`
+    targets is brought here before their runs succeed."""
+    done = Settled(collected=collected)
     for fact in facts:
         attempt = runs.get_attempt(session, fact.news.attempt)
         if attempt is not None and attempt.fence == fact.news.fence and attempt.state in LIVE_ATTEMPT:
@@ -81,9 +86,11 @@ def _settle_one(session: Session, attempt: Attempt, fact: Fact, done: Settled) -
     if isinstance(seen, Alive):
         _confirm(session, attempt, seen)
     elif isinstance(seen, Ended):
-        _end(session, attempt, fact, "exit", _outcome(session, attempt, seen, fact.evidence), done)
+        outcome = _outcome(session, attempt, seen, fact.evidence)
+        _end(session, attempt, fact, "refuse" if outcome.reason is Reason.DEVICE_HELD else "exit", outcome, done)
     elif isinstance(seen, Dead):
-        _end(session, attempt, fact, "lose", Outcome(Reason.INTERRUPTED, seen.proof), done)
+        reason = Reason.INTERRUPTED if seen.lease is None else Reason.LEASE_LOST
+        _end(session, attempt, fact, "lose", Outcome(reason, seen.proof), done)
     elif isinstance(seen, Refused):
         _end(session, attempt, fact, "refuse", Outcome(Reason.START_FAILED, seen.why), done)
     elif isinstance(seen, Absent):
@@ -137,7 +144,8 @@ def _absent(session: Session, attempt: Attempt, fact: Fact, done: Settled) -> No
 
 
 def _end(session: Session, attempt: Attempt, fact: Fact, transition: str, outcome: Outcome, done: Settled) -> None:
-    record = fact.news.seen.record if isinstance(fact.news.seen, Ended) else None
+    seen = fact.news.seen
+    record = seen.record if isinstance(seen, Ended) else None
     known = record or {}
     accepted = runs.end_attempt(
         session,
@@ -153,17 +161,35 @@ def _end(session: Session, attempt: Attempt, fact: Fact, transition: str, outcom
             "ended_at": known.get("ended_at"),
             "record": record,
             "signature": outcome.signature,
+            "lease": seen.lease if isinstance(seen, Dead) else None,
         },
     )
     if not accepted:
         return
     done.forget.setdefault(attempt.target, []).append(attempt.id)
-    if any(_is_gpu(device) for device in attempt.devices):
+    _free(session, attempt, outcome, done)
+    fetched = attempt.target in done.collected and transition != "refuse"
+    if fetched:
+        fetches.expect(session, attempt)
+        done.fetches = True
+    seconds = _seconds(attempt, known)
+    done.ended += judge(session, attempt, outcome, seconds, fact.evidence.metrics, here=not fetched)
+    if fact.evidence.stale:
+        detail = f"changed in its frozen copy: {', '.join(fact.evidence.stale)}"
+        marks.mark(session, attempt.id, attempt.run_id, Mark.STALE_CODE, detail)
+
+
+def _free(session: Session, attempt: Attempt, outcome: Outcome, done: Settled) -> None:
+    """Slots are free when the processes are gone; GPUs only after a look at their memory (R12), which an attempt that
+    was kept off by somebody else has not touched. The next look says which of them are busy."""
+    gpus = [device for device in attempt.devices if _is_gpu(device)]
+    if gpus:
         done.gpus.add(attempt.target)
+    if gpus and outcome.reason is not Reason.DEVICE_HELD:
         families.learn(session, attempt, outcome.reason)
-    else:
-        runs.release_leases(session, attempt)
-    done.ended += judge(session, attempt, outcome, _seconds(attempt, known), fact.evidence.metrics)
+        return
+    runs.release_leases(session, attempt)
+    session.many("device_is_busy", [{"id": device, "busy": outcome.detail} for device in gpus])
 
 
 def _seconds(attempt: Attempt, record: Mapping[str, Any]) -> float | None:
@@ -173,5 +199,4 @@ def _seconds(attempt: Attempt, record: Mapping[str, Any]) -> float | None:
 
 
 def _is_gpu(device: str) -> bool:
-    """Slots are free when the processes are gone; GPUs only after a look at their memory (R12)."""
     return "/slot" not in device

@@ -87,6 +87,8 @@ class Standing:
     """Earlier attempts of it that were killed."""
     seconds: float | None = None
     """How long the attempt took; None = not known."""
+    gives_up: bool = False
+    """Whether it is not tried again once its lease was lost."""
     before: tuple[str, float] | None = None
     """(signature, seconds) of the attempt before, when that one ended as `nonzero_exit`."""
 
@@ -113,6 +115,10 @@ def outcome_of(record: Mapping[str, Any], proof: Proof) -> Outcome:
     said = str(record.get("detail") or "")
     if record["reason"] == "start_failed":
         return Outcome(Reason.START_FAILED, said, signature_of(said) or None)
+    if record["reason"] == "device_held":
+        return Outcome(Reason.DEVICE_HELD, said)
+    if record["reason"] == "lease_lost":
+        return Outcome(Reason.LEASE_LOST, said)
     if record["reason"] == "time_limit":
         return Outcome(Reason.TIME_LIMIT, said or "stopped at its time limit")
     if record["reason"] == "stopped":
@@ -182,8 +188,10 @@ def verdict_of(outcome: Outcome, retry: Retry, standing: Standing, now: float) -
         return _verdict("succeed", outcome, standing)
     if standing.cancelling:
         return _verdict("stopped", Outcome(Reason.CANCELLED, outcome.detail), standing)
-    if outcome.reason is Reason.NEVER_STARTED:
+    if outcome.reason in (Reason.NEVER_STARTED, Reason.DEVICE_HELD):
         return _verdict("requeue", outcome, standing)
+    if outcome.reason is Reason.LEASE_LOST and standing.gives_up:
+        return _verdict("fail", outcome, standing)
     remedy = _remedies(retry).get(outcome.reason, Remedy.NEVER)
     if remedy is Remedy.REQUEUE:
         again = standing.interruptions < INTERRUPTIONS_ALLOWED
@@ -228,7 +236,9 @@ def _weighed(remedy: Remedy, outcome: Outcome, retry: Retry, standing: Standing,
     return _verdict("delay", outcome, standing, failures, not_before=now + back_off(retry, failures))
 
 
-_ELSEWHERE = frozenset({Reason.VRAM_OOM, Reason.NEIGHBOUR_OOM, Reason.GPU_BUSY, Reason.HARDWARE})
+_ELSEWHERE = frozenset(
+    {Reason.VRAM_OOM, Reason.NEIGHBOUR_OOM, Reason.GPU_BUSY, Reason.DEVICE_HELD, Reason.HARDWARE}
+)
 """Reasons that speak against the devices where it happened."""
 
 

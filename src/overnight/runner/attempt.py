@@ -292,6 +292,7 @@ class Execution:
                 "usage": outcome.usage.wire(),
                 "leftovers": outcome.leftovers,
                 "log": outcome.log,
+                "snapshot": None if launch.code is None else os.path.basename(launch.code),
             }
         )
 

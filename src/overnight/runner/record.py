@@ -43,8 +43,8 @@ class Usage:
 class Outcome:
     """The end of the main process, before it becomes a record.
 
-    reason is one of exited, signalled, time_limit, stopped, lease_lost, start_failed, device_held (the last two: nothing
-    was started); code and signal are the true ones.
+    reason is one of exited, signalled, time_limit, stopped, lease_lost, start_failed and device_held (nothing was
+    started); code and signal are the true ones.
     """
 
     reason: str

@@ -12,11 +12,23 @@ from overnight.planner.explain import Explanation, Situation, explain
 from overnight.planner.place import Head
 from overnight.service import views
 from overnight.service.context import Context
-from overnight.service.lanes import lane_of
+from overnight.service.lanes import hold_there, lane_of, lost_targets
 from overnight.service.listing import seen
 from overnight.service.requests import EventRange, LogRange, Nothing, One
 from overnight.service.views import View
-from overnight.store import campaigns, history, labels, marks, references, rows, runs, scope, sessions
+from overnight.store import (
+    campaigns,
+    fetches,
+    history,
+    labels,
+    marks,
+    references,
+    rows,
+    runs,
+    scope,
+    sessions,
+    usages,
+)
 from overnight.store.base import Session
 
 
@@ -47,7 +59,7 @@ def _show_campaign(session: Session, campaign_id: str) -> View:
 
 SHARED = (
     "workdir", "target", "resources", "retry", "time_limit", "grace", "estimate", "stale_after", "hang", "environment",
-    "secrets",
+    "secrets", "snapshot",
 )  # fmt: skip
 """Settings of its sweep that are shown with a run; its own, where it has some, go before."""
 
@@ -56,6 +68,8 @@ def _show_run(session: Session, run: Run) -> View:
     shared = views.sweep(campaigns.get_sweep(session, run.sweep_id), {})
     needs = [{"id": row[0], "name": row[1], "state": row[3]} for row in session.rows("run_needs", run_id=run.id)]
     marks = session.rows("marks_of_run", run_id=run.id)
+    in_use, came = usages.of_run(session, run.id), fetches.of_run(session, run.id)
+    made = runs.attempts(session, run.id)
     return {
         "kind": "run",
         **seen(session, [run])[0],
@@ -68,7 +82,10 @@ def _show_run(session: Session, run: Run) -> View:
         },
         "needs": needs,
         "marks": [{"attempt": row[0], "mark": row[1], "detail": row[2], "at": row[3]} for row in marks],
-        "attempts_made": [views.attempt(it) for it in runs.attempts(session, run.id)],
+        "attempts_made": [
+            {**views.attempt(it), "in_use": in_use.get(it.id), "fetch": views.fetch(came.get(it.id))} for it in made
+        ],
+        "fetch": views.fetch(came.get(made[-1].id)) if made else None,
         "results": views.metrics(runs.results(session, run.id)),
     }
 
@@ -176,13 +193,13 @@ def explain_thing(context: Context, request: One) -> View:
             sweeps = [campaigns.get_sweep(session, thing)]
         else:
             sweeps = campaigns.sweeps_of(session, thing)
-        reasons = [reason for sweep in sweeps for reason in _explain_sweep(session, sweep.id)]
+        reasons = [reason for sweep in sweeps for reason in reasons_of_sweep(session, sweep.id)]
         return {"id": thing, "kind": noun, "reasons": reasons}
 
     return context.store.read(read)
 
 
-def _explain_sweep(session: Session, sweep_id: str) -> list[View]:
+def reasons_of_sweep(session: Session, sweep_id: str) -> list[View]:
     """One explanation per state of the sweep that is not success, with the first run in it as the example."""
     found = []
     for state, number in sorted(campaigns.sweep_counts(session, sweep_id).items()):
@@ -211,11 +228,12 @@ def situation_of(session: Session, run: Run) -> Situation:
         whole = session.rows("sweep_unmet_names", sweep_id=sweep.id)
         unmet += [(name, state) for name, state in whole if state != "settled"]
     head = Head(run.id, run.seq, run.priority, run.attempts, run.created_at)
+    held, lost = marks.holds(session), lost_targets(session)
     ahead = session.value("runs_queued_before", sweep_id=sweep.id, priority=run.priority, seq=run.seq)
     return Situation(
         run=run,
         sweep=sweep,
-        lane=lane_of(session, sweep, (head,), {}, marks.holds(session)),
+        lane=lane_of(session, sweep, (head,), {}, held),
         attempt=made[-1] if made else None,
         unmet=unmet,
         devices=[rows.device(row) for row in session.rows("devices_all")],
@@ -223,4 +241,7 @@ def situation_of(session: Session, run: Run) -> Situation:
         ahead=int(ahead) if run.state == "queued" else 0,
         now=session.now,
         paused_loop=sessions.holding(session, run.id) if run.state == "queued" else None,
+        lost=lost,
+        stopped={it: why for it in sweep.settings.targets if (why := hold_there(sweep, it, held))},
+        fetch=fetches.get(session, made[-1].id) if run.state == "collecting" else None,
     )

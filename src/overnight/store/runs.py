@@ -50,19 +50,21 @@ def claim(
     devices: Sequence[str],
     part: int = 0,
     share: int = 1,
+    lease: float | None = None,
 ) -> int | None:
     """Give a queued run its next attempt: fence, devices, folder. Returns the fence; None if the run is not queued
     any more.
 
     `number` is the attempt's number, one more than the run has made. With `share` above 1 it bears as many runs on its
-    one device, itself included, and gets the `part` of it that nobody has. The database refuses a second live attempt
+    one device, itself included, and gets the `part` of it that nobody has. `lease`: seconds without a word of us after
+    which its host ends it by itself; None = never. The database refuses a second live attempt
     of a run and a second live lease of the same part of a device.
     """
     fence: int = session.value("fence_next")
     attempt = attempt_id(run_id, number)
-    shared = {"share": share} if share > 1 else {}
+    more: dict[str, Any] = {**({"share": share} if share > 1 else {}), **({"lease": lease} if lease is not None else {})}
     given = list(devices)
-    if not move(session, RUN, run_id, "claim", attempt=attempt, token=fence, target=target, devices=given, **shared):
+    if not move(session, RUN, run_id, "claim", attempt=attempt, token=fence, target=target, devices=given, **more):
         return None
     session.rows("run_claimed", id=run_id, fence=fence, now=session.now)
     session.rows(
@@ -84,14 +86,17 @@ def claim(
 def end_attempt(session: Session, attempt: Attempt, transition: str, outcome: Mapping[str, Any]) -> bool:
     """Accept the end of an attempt, once, by its own fence; False when it had ended before.
 
-    `outcome` has `reason`, `detail` and, where known, `code, signal, pid, started_at, ended_at, record, signature`.
+    `outcome` has `reason`, `detail` and, where known, `code, signal, pid, started_at, ended_at, record, signature`;
+    `lease`: the numbers of `planner.lease.evidence`, where they alone prove the end.
     """
-    payload = {
+    payload: dict[str, Any] = {
         "reason": outcome["reason"],
         "code": outcome.get("code"),
         "signal": outcome.get("signal"),
         "run": attempt.run_id,
     }
+    if outcome.get("lease"):
+        payload["lease"] = dict(outcome["lease"])
     if not move(session, ATTEMPT, attempt.id, transition, fence=attempt.fence, **payload):
         return False
     record = outcome.get("record")

@@ -174,6 +174,8 @@ class Evidence:
     signature: str | None = None
     environment: str | None = None
     rooms: tuple[Room, ...] = ()
+    stale: tuple[str, ...] = ()
+    """Some files of the frozen copy that it worked in which are not as they were submitted; empty = all are."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from overnight.clock import Clock
+from overnight.runner.locks import FOLDER
 from overnight.targets.base import Offer
 from overnight.targets.keeper import Patience, Stream
 from overnight.targets.runner_target import Offers, RunnerTarget
@@ -27,18 +28,21 @@ def local_target(
     clock: Clock,
     session: Callable[[int], int],
     pause: Callable[[float], None],
+    locks: str = FOLDER,
     name: str = "here",
 ) -> RunnerTarget:
-    """A target that carries attempts out through the runner of this home; `folder` is the runner's own."""
-    way = WayHere(folder, clock, pause)
+    """A target that carries attempts out through the runner of this home; `folder` is the runner's own, in `locks` it
+    locks devices."""
+    way = WayHere(folder, clock, pause, locks)
     return RunnerTarget(name, way, clock=clock, session=session, patience=Patience(), offers=offers)
 
 
 class WayHere:
     """Connects to the runner of a folder of this machine, or starts it."""
 
-    def __init__(self, folder: Path, clock: Clock, pause: Callable[[float], None]) -> None:
+    def __init__(self, folder: Path, clock: Clock, pause: Callable[[float], None], locks: str = FOLDER) -> None:
         self._folder = folder
+        self._locks = locks
         self._clock = clock
         self._sleep = pause
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,7 +73,7 @@ class WayHere:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("OVERNIGHT_")}
         with (self._folder / "runner.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "overnight.runner", str(self._folder)],
+                [sys.executable, "-m", "overnight.runner", str(self._folder), "--locks", self._locks],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

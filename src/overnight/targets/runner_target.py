@@ -93,6 +93,8 @@ class RunnerTarget:
     def start(self, launches: Sequence[Launch]) -> None:
         """See `Target.start`."""
         link = self._keeper.link()
+        if any(launch.lease is not None for launch in launches):
+            self._begin_leases(link)
         fences = {launch.attempt: launch.fence for launch in launches}
         with suppress(Uncertain):
             link.tell(
@@ -151,9 +153,17 @@ class RunnerTarget:
 
     def _renew(self, link: Link, beat: Any) -> None:
         """Answer a beat: the runner counts its leases from the moment at which it sent it, which was before now."""
-        came_at = self._clock.boot()
-        if link.hint("renew", lambda _: None, n=beat):
-            self.renewed = came_at
+        self.renewed = self._clock.boot()  # first: an answer that gets lost only lets us wait longer
+        link.hint("renew", lambda _: None, n=beat)
+
+    def _begin_leases(self, link: Link) -> None:
+        """Nothing with a lease starts before a beat was answered: the host counts from that, and so do we."""
+        try:
+            beat = link.ask("beat", ASK_SECONDS).get("n")
+            self.renewed = self._clock.boot()
+            link.tell("renew", lambda _: None, n=beat)
+        except Uncertain as error:
+            raise Unavailable(str(error)) from error
 
     def _ended(self) -> None:
         self.wake()

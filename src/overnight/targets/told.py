@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from overnight.targets.base import Absent, Alive, Dead, Ended, Handle, Launch, News, Refused, Seen, Unknown
+from overnight.targets.base import Absent, Alive, Dead, Ended, Handle, Launch, News, Refused, Seen, Unknown, Use
 
 
 def wire(launch: Launch) -> dict[str, Any]:
@@ -43,10 +43,19 @@ def seen_of(state: Any, boot_id: str) -> Seen:
     if word == "dead":
         return Dead(str(state.get("proof")))
     if word == "alive":
-        return Alive(_pid(state), None, boot_id)
+        return Alive(_pid(state), None, boot_id, use_of(state.get("usage")))
     if word == "absent":
         return Absent()
     return Unknown(str(state.get("proof")) if isinstance(state, dict) else "the runner did not say")
+
+
+def use_of(told: Any) -> Use | None:
+    """What a live attempt uses; None where that is not said, or makes no sense."""
+    names = ("cpu_seconds", "rss_bytes", "peak_rss_bytes", "processes")
+    values: list[Any] = [told.get(name) for name in names] if isinstance(told, dict) else []
+    if not values or not all(isinstance(it, int | float) and 0 <= it < 2**62 for it in values):
+        return None
+    return Use(float(values[0]), *(int(it) for it in values[1:]))
 
 
 def news_of(event: Mapping[str, Any], boot_id: str) -> News | None:

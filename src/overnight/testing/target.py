@@ -49,6 +49,7 @@ class FakeTarget:
     heard: Callable[[News], None] = lambda _: None
     """Told of the news that the server gets."""
     generation: int = 0
+    renewed: float | None = None
     woken: bool = False
     partitioned_until: float = 0.0
     _inbox: list[tuple[float, News]] = field(default_factory=list)

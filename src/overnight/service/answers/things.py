@@ -71,6 +71,7 @@ class EnvironmentView(TypedDict):
 
 class _Shared(TypedDict):
     workdir: str
+    snapshot: str | None
     target: str
     resources: NeedView
     retry: RetryView
@@ -181,8 +182,23 @@ class FrozenView(_Shared):
     code: dict[str, Any] | None
 
 
+class FetchView(TypedDict):
+    """How far the copy of what an attempt left on another machine is: `pending`, `done` or `failed`. `files` and
+    `bytes`: of what is here, once all is; `problem`: why the last of `tries` tries failed."""
+
+    state: Literal["pending", "done", "failed"]
+    files: int | None
+    bytes: int | None
+    problem: str | None
+    tries: int
+    next_at: float | None
+    since: float
+
+
 class AttemptView(TypedDict):
-    """One execution of a run. `usage`, `leftovers` and `log` are from its exit record."""
+    """One execution of a run. `usage`, `leftovers` and `log` are from its exit record; `in_use`: what one that may be
+    alive was last seen to use (`at`, `cpu_seconds`, `rss_bytes`, `peak_rss_bytes`, `processes`, `gpu_utilisation` in
+    percent, `gpu_memory_mib`)."""
 
     id: str
     number: int
@@ -202,8 +218,11 @@ class AttemptView(TypedDict):
     ended_at: float | None
     seconds: float | None
     usage: dict[str, Any] | None
+    in_use: dict[str, Any] | None
     leftovers: int | None
     log: dict[str, Any] | None
+    fetch: FetchView | None
+    snapshot: str | None
 
 
 class MarkView(TypedDict):
@@ -247,6 +266,7 @@ class ShownRun(RunView):
     needs: list[NeededRun]
     marks: list[MarkView]
     attempts_made: list[AttemptView]
+    fetch: FetchView | None
     results: dict[str, Number]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
+from overnight.runner.locks import Holder
 from overnight.targets.base import Offer
 from overnight.targets.devices.reading import Gpu, Process, Reading
 
@@ -14,6 +16,26 @@ NAMED = 5
 """How many foreign processes a sentence names before it only counts them."""
 
 
+@dataclass(frozen=True)
+class Locked:
+    """Which GPUs are locked on their host, by UUID."""
+
+    others: Mapping[str, str] = field(default_factory=dict)
+    """By other homes or users, or nobody can tell: a sentence."""
+    ours: Mapping[str, str] = field(default_factory=dict)
+    """By attempts of ours that share with nobody: which."""
+
+
+NOT_LOCKED = Locked()
+
+
+def locked(found: Mapping[str, Holder | str], runner: str) -> Locked:
+    """What locks that are held say to the home with this runner; ones that its own runs share say nothing new."""
+    held = {uuid: it for uuid, it in found.items() if isinstance(it, Holder) and it.runner == runner}
+    others = {uuid: it if isinstance(it, str) else it.sentence() for uuid, it in found.items() if uuid not in held}
+    return Locked(others, {uuid: it.attempt for uuid, it in held.items() if not it.shared})
+
+
 def offers(
     reading: Reading,
     *,
@@ -21,14 +43,16 @@ def offers(
     slots: int,
     threshold_mib: int = THRESHOLD_MIB,
     owners: Mapping[int, str],
+    locked: Locked = NOT_LOCKED,
 ) -> list[Offer]:
     """Every GPU of the reading, then `slots` CPU slots. `owners`: pid -> attempt of ours whose process it is."""
-    gpus = [offer(gpu, target, threshold_mib, owners) for gpu in reading.gpus]
+    gpus = [offer(gpu, target, threshold_mib, owners, locked) for gpu in reading.gpus]
     return gpus + [slot(target, position) for position in range(slots)]
 
 
-def offer(gpu: Gpu, target: str, threshold_mib: int, owners: Mapping[int, str]) -> Offer:
+def offer(gpu: Gpu, target: str, threshold_mib: int, owners: Mapping[int, str], locked: Locked = NOT_LOCKED) -> Offer:
     """One GPU as a device. Unknown memory is 0 MiB, so that it fits no run that asks for an amount."""
+    held, ours = locked.others.get(gpu.uuid), locked.ours.get(gpu.uuid)
     return Offer(
         id=f"{target}/{gpu.uuid}",
         kind="gpu",
@@ -36,11 +60,11 @@ def offer(gpu: Gpu, target: str, threshold_mib: int, owners: Mapping[int, str]) 
         uuid=gpu.uuid,
         name=gpu.name,
         memory_mib=gpu.memory_total_mib or 0,
-        busy=None if gpu.fault else used_by_others(gpu, threshold_mib, owners),
+        busy=None if gpu.fault else held or used_by_others(gpu, threshold_mib, owners),
         fault=gpu.fault,
         used_mib=gpu.memory_used_mib,
-        strangers=any(process.pid not in owners for process in gpu.processes or ()),
-        ours=use_of_ours(gpu, owners),
+        strangers=held is not None or any(process.pid not in owners for process in gpu.processes or ()),
+        ours={**({ours: 0} if ours else {}), **use_of_ours(gpu, owners)},
         utilisation=gpu.utilisation,
     )
 
