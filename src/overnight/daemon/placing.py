@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from overnight.daemon import sharing
-from overnight.daemon.launches import Claimed, effective, lease_of
+from overnight.daemon.launches import Claimed, effective, lease_of, workdir_of
 from overnight.daemon.world import World
 from overnight.domain.cluster import HERE, Capacity
 from overnight.domain.nouns import Attempt, Sweep, SweepSettings
