@@ -6,8 +6,11 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+import apsw
 
 from overnight.domain.states import FINAL_RUN
 from tests.chaos.journal import listed
@@ -81,10 +84,15 @@ class Site(Plane):
         found: Mapping[str, Mapping[str, Any]] = eventually(final, "every run is final", seconds)
         return found
 
-    def target(self, name: str) -> Mapping[str, Any]:
-        """What the server says of a target now."""
-        found: list[Mapping[str, Any]] = self.ask("list_targets")["targets"]
-        return next(it for it in found if it["name"] == name)
+    def record(self, query: str) -> list[tuple[Any, ...]]:
+        """What stands in the record now, whether there is a server or not."""
+        with closing(apsw.Connection(str(self.home / "overnight.db"), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
+            connection.set_busy_timeout(5000)
+            return list(connection.execute(query))
+
+    def reached(self) -> Mapping[str, str]:
+        """Whether each host is `reachable` or `unknown`, as the record says it."""
+        return dict(self.record("SELECT name, state FROM targets"))
 
 
 def data_of(number: int) -> bytes:
