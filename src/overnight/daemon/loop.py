@@ -15,6 +15,8 @@ from functools import partial
 from overnight.daemon import asking, devices
 from overnight.daemon.contacts import Contacts
 from overnight.daemon.errands import Done, Key
+from overnight.daemon.fetching import KIND as FETCH
+from overnight.daemon.fetching import Fetches
 from overnight.daemon.launches import Claimed
 from overnight.daemon.leases import Leases
 from overnight.daemon.looks import Looks, Seen
@@ -66,6 +68,8 @@ class Sight:
     """Targets whose offers were read after all the ends that are known there."""
     seen: Seen
     found: Sequence[Found]
+    fetched: Sequence[Done]
+    """What was copied here, or could not be."""
 
 
 @dataclass(slots=True)
@@ -82,6 +86,7 @@ class Loop:
     stalls: Stalls = field(default_factory=Stalls)
     looks: Looks = field(default_factory=Looks)
     contacts: Contacts = field(default_factory=Contacts)
+    fetches: Fetches = field(default_factory=Fetches)
     leases: Leases = field(default_factory=Leases)
     usages: Usages = field(default_factory=Usages)
     _back: dict[Key, Done] = field(default_factory=dict)
@@ -124,6 +129,7 @@ class Loop:
             self.due = Due()
             self.watch.forget()
             self.looks.forget()
+            self.fetches.expect(self.world.clock.boot())
             self._steered = True
             return UNAVAILABLE_SECONDS
 
@@ -133,6 +139,7 @@ class Loop:
         self._take()
         facts = self._facts(self._listen(now))
         self.watch.send(self.world, self.claims, now)
+        self.fetches.send(self.world, now)
         found = self.watch.judge(self.world, [it for done in self._came("watch") for it in done.value or ()], now)
         steered, self._steered = self._steered, False
         if facts or found or steered or self._is_due(now):
@@ -156,7 +163,7 @@ class Loop:
             yield self._back.pop(key)
 
     def _is_due(self, now: float) -> bool:
-        asked = any(key[0] in ("offers", "files", "rooms") for key in self._back)
+        asked = any(key[0] in ("offers", "files", "rooms", FETCH) for key in self._back)
         due = min(self.due.survey, self._devices_due(now), self.looks.next)
         return asked or bool(self.contacts.changed) or now >= due or self._next_wake <= self.world.clock.wall()
 
@@ -255,7 +262,7 @@ class Loop:
         self.usages.note(offers)
         self.looks.send(self.world, now)
         seen = self.looks.taken({done.key: done for kind in ("files", "rooms") for done in self._came(kind)})
-        return Sight(facts, offers, fresh, seen, found)
+        return Sight(facts, offers, fresh, seen, found, tuple(self._came(FETCH)))
 
     def _devices_due(self, now: float) -> float:
         return min((self.due.devices.get(name, 0.0) for name in self.world.places), default=now)
@@ -279,7 +286,7 @@ class Loop:
         self.contacts.take_in(session)
         self.looks.take_in_files(session, sight.seen, now)
         self.usages.take_in(session, sight.facts, self.claims, now)
-        settled = settle(session, sight.facts)
+        settled = settle(session, sight.facts, self.world.collected)
         self.due.devices.update(dict.fromkeys(settled.gpus, now))
         if self.watch.take_in(session, sight.found):
             self.due.stop = now
@@ -287,7 +294,9 @@ class Loop:
             devices.note(session, name, offered, fresh=name in sight.fresh)
         if steered and devices.misdeclared(session):
             self.due.devices.clear()
-        consequences.follow(session, settled.ended)
+        if any(name in self.world.collected for name in settled.forget):
+            self.fetches.expect(now)
+        consequences.follow(session, settled.ended + self.fetches.take_in(session, self.world, sight.fetched, now))
         surveyed = now >= self.due.survey
         if surveyed:
             consequences.survey(session)
@@ -345,7 +354,7 @@ class Loop:
         now = self.world.clock.boot()
         pause = min(self.due.observe, self.due.stop, self.due.survey, self._devices_due(now), self.looks.next) - now
         pause = min(pause, self.watch.next(self.claims, now) - now, self._next_wake - self.world.clock.wall())
-        pause = min(pause, self.leases.next(self.world, self.claims, now) - now)
+        pause = min(pause, self.leases.next(self.world, self.claims, now) - now, self.fetches.next - now)
         if self._unheard:
             pause = min(pause, LISTEN_SECONDS)
         if len(self.world.reachable) < len(self.world.places):
