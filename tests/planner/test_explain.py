@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from overnight.domain.fetch import Fetch
 from overnight.domain.nouns import Attempt, Device, Run, Sweep, SweepSettings
 from overnight.domain.plan import EnvironmentPlan, Need, Retry
 from overnight.domain.states import RUN
+from overnight.planner.candidates import Lost
 from overnight.planner.explain import Situation, explain
 from overnight.planner.place import CampaignView, Head, Lane
 
@@ -56,6 +58,35 @@ def test_every_state_is_explained_with_a_code_and_a_sentence(state: str) -> None
     assert made.code
     assert made.sentence
     assert all(command.startswith("overnight ") for command in made.next)
+
+
+FETCH = Fetch("a.1", RUN_.id, "box", "pending", 0, None, None, None, None, None, NOW - 65, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "command"),
+    [
+        ({}, "it ended well, and what it left is being copied here", "overnight show"),
+        ({"fetch": FETCH}, "what it left on box has been on its way here for 65 s", "overnight show"),
+        (
+            {"fetch": replace(FETCH, problem="no room here", not_before=NOW + 9)},
+            "65 s; the last try failed (no room here), the next one is due in 9 s",
+            "overnight doctor",
+        ),
+        (
+            {"fetch": FETCH, "lost": {"box": Lost(NOW - 5, "timed out")}},
+            "box: it has not been reached for 5 s (timed out)",
+            "overnight doctor",
+        ),
+    ],
+)
+def test_a_run_whose_files_are_on_their_way_says_what_keeps_them(
+    changes: dict[str, object], said: str, command: str
+) -> None:
+    made = explain(situation(run=run("collecting"), **changes))
+    assert said in made.sentence
+    assert made.code == "collecting"
+    assert made.next[0].startswith(command)
 
 
 def test_a_waiting_run_names_what_it_waits_for() -> None:
@@ -161,3 +192,77 @@ def test_final_runs_say_why_and_what_may_be_done() -> None:
     blocked = explain(situation(run=run("blocked", reason="need_failed", detail="t1 is failed")))
     assert (blocked.code, blocked.next) == ("need_failed", (f"overnight retry {RUN_.campaign_id} --failed",))
     assert explain(situation(run=run("blocked", campaign_id=None))).next == (f"overnight retry {RUN_.id} --failed",)
+
+
+def going(*targets: str, need: Need | None = None, **settings: object) -> Sweep:
+    return replace(SWEEP, settings=replace(SETTINGS, targets=targets, need=need or Need(gpus=1), **settings))
+
+
+def card(target: str, place: int = 0, **changes: object) -> Device:
+    return replace(GPU, id=f"{target}/GPU-{place}", target=target, position=place, **changes)
+
+
+def test_each_target_says_in_its_order_what_it_has_and_why_nothing_starts_there() -> None:
+    devices = [card("a"), card("a", 1, name="L4", memory_mib=20_000), card("b", memory_mib=8_000), GPU]
+    made = explain(
+        situation(
+            sweep=going("a", "b", "c", "d", "e", "here", need=Need(gpus=1, gpu_memory_mib=10_000)),
+            devices=devices,
+            held={"a/GPU-0": "x.1", "a/GPU-1": "y.1", GPU.id: "z.1"},
+            lost={"c": Lost(NOW - 180, "timed out"), "z": Lost(NOW, None)},
+            stopped={"d": "the disk is full"},
+            ahead=2,
+        )
+    )
+    assert [it.code for it in made.candidates] == ["busy", "never_fits", "unreachable", "held", "unseen", "busy"]
+    assert made.sentence == (
+        "a (2 GPUs: 1 x H100 with 80000 MiB, 1 x L4 with 20000 MiB): every GPU that suits is taken by other runs; "
+        "b (1 GPU: H100 with 8000 MiB): it needs 1 GPU with 10000 MiB, and the target has 0 that suit; "
+        "c (no GPU): it has not been reached for 3 min (timed out); "
+        "d (no GPU): nothing new of its sweep starts there: the disk is full; "
+        "e (no GPU): it is not known yet what devices it has; "
+        "here (1 GPU: H100 with 80000 MiB): every GPU that suits is taken by other runs; 2 queued runs ahead"
+    )
+    assert (made.code, made.next) == ("busy", ("overnight status",))
+
+
+def test_what_says_most_of_when_it_may_start_decides_and_its_target_is_named() -> None:
+    lost = {"a": Lost(NOW - 10, None)}
+    large = going("b", "a", need=Need(gpus=1, gpu_memory_mib=10))
+    made = explain(situation(sweep=large, devices=[card("b", memory_mib=9, name="T4")], lost=lost))
+    assert (made.code, made.next) == ("unreachable", ("overnight doctor a",))
+    made = explain(situation(sweep=going("b", need=Need(slots=2)), devices=[card("b", kind="slot")]))
+    assert (made.code, made.candidates[0].line) == (
+        "never_fits", "b (1 CPU slot): it needs 2 CPU slots, and the target has 1 that suit",
+    )  # fmt: skip
+    assert explain(situation(sweep=going("a", need=Need(slots=0)), lost=lost)).code == "unreachable"
+
+
+def test_a_gpu_is_asked_for_by_a_part_of_its_name() -> None:
+    named = going("b", need=Need(gpus=1, gpu_name="a100"))
+    made = explain(situation(sweep=named, devices=[card("b", name="NVIDIA H100")]))
+    assert made.sentence == "it needs 1 GPU named like 'a100', and the target has 0 that suit"
+    assert explain(situation(sweep=named, devices=[card("b", name="NVIDIA A100-SXM")])).code == "busy"
+
+
+@pytest.mark.parametrize(
+    ("policy", "says"),
+    [
+        ("hold", "it goes on there, and what became of it is settled when the target answers again"),
+        ("requeue", "not heard of this server for 15 min, and then it is started again"),
+        ("kill", "not heard of this server for 15 min, and then it counts as failed"),
+    ],
+)
+def test_a_live_attempt_whose_target_is_not_reached_is_unknown(policy: str, says: str) -> None:
+    lost = {"here": Lost(NOW - 40, "connection refused")}
+    sweep = going("here", on_disconnect=policy)
+    made = explain(situation(run=run("running"), sweep=sweep, attempt=ATTEMPT, lost=lost))
+    assert made.code == "unknown"
+    assert made.sentence.startswith(
+        "attempt 1 on here is unknown: it has not been reached for 40 s (connection refused)"
+    )
+    assert says in made.sentence
+    stopped = explain(situation(run=run("cancelling"), sweep=sweep, attempt=ATTEMPT, lost=lost))
+    assert (stopped.code, stopped.next) == ("cancelling", ("overnight doctor here",))
+    assert "here: it has not been reached for 40 s" in stopped.sentence
+    assert explain(situation(run=run("running"), attempt=ATTEMPT)).code == "running"

@@ -450,3 +450,73 @@ def test_runs_of_one_sweep_are_never_reordered(snapshot: Snapshot) -> None:
         order = [head.run_id for head in it.heads]
         chosen = [p.run_id for p in made if p.sweep_id == it.sweep_id]
         assert chosen == order[: len(chosen)]
+
+
+def on(target: str, *memory: int) -> tuple[FreeDevice, ...]:
+    return tuple(replace(it, id=it.id.replace("here", target), target=target) for it in gpus(*memory))
+
+
+def going(name: str, *targets: str, need: Need | None = None, **changes: object) -> Lane:
+    return lane(name, need=need or Need(gpus=1), targets=targets, **changes)
+
+
+def test_a_run_goes_to_the_first_of_its_targets_that_has_room() -> None:
+    several = going("a", "x", "y", "z", runs=heads("a1", "a2", "a3", "a4", "a5"))
+    found = place(Snapshot((several,), on("z", 10) + on("y", 10, 10) + on("w", 10)), NOW)
+    assert [(it.run_id, it.target) for it in found] == [("a1", "y"), ("a2", "y"), ("a3", "z")]
+
+
+def test_a_run_gets_devices_of_one_target() -> None:
+    wide = going("a", "x", "y", runs=heads("a1"), need=Need(gpus=2))
+    assert placed([wide], on("x", 10) + on("y", 10)) == {}
+    assert placed([wide], on("x", 10) + on("y", 10, 10)) == {"a1": ["y/GPU-0", "y/GPU-1"]}
+
+
+def test_a_run_without_devices_goes_to_its_first_target_and_one_without_targets_nowhere() -> None:
+    free = Need(slots=0)
+    (one,) = place(Snapshot((going("a", "x", "y", need=free, runs=heads("a1")),), ()), NOW)
+    assert (one.target, one.devices) == ("x", ())
+    assert placed([going("a", need=free)], ()) == {}
+
+
+def test_bounds_hold_over_all_targets_together() -> None:
+    devices = on("x", 10, 10) + on("y", 10, 10)
+    bounded = replace(OPEN, parallel=2)
+    assert len(placed([going("a", "x", campaign=bounded), going("b", "y", campaign=bounded)], devices)) == 2
+    assert len(placed([going("a", "x", "y", parallel=1)], devices)) == 1
+
+
+def test_a_run_that_lacked_memory_tries_another_target_before_the_same_device() -> None:
+    head = replace(heads("a1")[0], avoid=frozenset({"x/GPU-0"}))
+    assert placed([going("a", "x", "y", runs=(head,))], on("x", 10) + on("y", 10)) == {"a1": ["y/GPU-0"]}
+    assert placed([going("a", "x", "y", runs=(head,))], on("x", 10)) == {"a1": ["x/GPU-0"]}
+
+
+def test_a_run_that_waited_long_keeps_devices_of_one_target_alone() -> None:
+    old = heads("a1", created_at=NOW - PATIENCE)
+    wide, small = going("a", "x", "y", runs=old, need=Need(gpus=3)), going("b", "x", "y", runs=heads("b1", seq=9))
+    well = on("x", 10, 10, 10) + on("y", 10, 10, 10)
+    near = place(Snapshot((wide, small), on("x", 10) + on("y", 10, 10), well), NOW)
+    assert [it.target for it in near] == ["x"]
+    equal = place(Snapshot((wide, small), on("x", 10) + on("y", 10), well), NOW)
+    assert [it.target for it in equal] == ["y"]
+
+
+def test_a_run_that_waited_long_keeps_nothing_where_it_could_never_fit_or_strangers_are() -> None:
+    old = heads("a1", created_at=NOW - PATIENCE)
+    wide, small = going("a", "x", "y", runs=old, need=Need(gpus=2)), going("b", "x", "y", runs=heads("b1", seq=9))
+    free = on("x", 10) + on("y", 10)
+    never = place(Snapshot((wide, small), free, on("x", 10) + on("y", 10, 10)), NOW)
+    assert [it.target for it in never] == ["x"]
+    used = tuple(replace(it, strangers=it.id == "x/GPU-1") for it in on("x", 10, 10))
+    strangers = place(Snapshot((wide, small), free, used + on("y", 10, 10)), NOW)
+    assert [it.target for it in strangers] == ["x"]
+    nowhere = place(Snapshot((wide, small), free, on("x", 10) + on("y", 10)), NOW)
+    assert [it.target for it in nowhere] == ["x"]
+
+
+def test_a_gpu_suits_by_a_part_of_its_name_in_any_case() -> None:
+    named = Need(gpus=1, gpu_name="a100")
+    (device,) = gpus(10)
+    assert suits(replace(device, name="NVIDIA A100-SXM4"), named)
+    assert not suits(device, named)

@@ -38,11 +38,12 @@ PLAN = CampaignPlan(
 def test_a_sweep_is_shown_with_all_its_settings(desk: Desk) -> None:
     desk.submit(PLAN)
     shown = desk.ask("show", id="p/main~2")
-    assert (shown["phase"], shown["target"], shown["hang"], shown["breaker"]) == ("main", "here", 60.0, 5)
+    assert (shown["phase"], shown["targets"], shown["hang"], shown["breaker"]) == ("main", ["here"], 60.0, 5)
     assert shown["resources"] == {
         "gpus": 1,
         "slots": 1,
         "gpu_memory_mib": 0,
+        "gpu_name": None,
         "devices": [1, 2],
         "free_below_mib": None,
         "share": 2,

@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from shlex import quote
 
 from overnight.domain.cluster import Capacity
-from overnight.domain.nouns import Attempt, Device, Run, Sweep
 from overnight.domain.plan import Need
 from overnight.domain.reasons import Reason
-from overnight.planner.fit import is_free, kind_and_number, suits
-from overnight.planner.place import Lane, limit_of
+from overnight.planner.candidates import BY_HOPE, Candidate, Scene, candidate
+from overnight.planner.place import limit_of
+from overnight.planner.situation import Explanation, Situation
+from overnight.planner.under_way import cancelling, collecting, running
 
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A stable code, a sentence, and the permitted next actions as commands."""
-
-    code: str
-    sentence: str
-    next: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What is known of a run and its surroundings."""
-
-    run: Run
-    sweep: Sweep
-    lane: Lane
-    attempt: Attempt | None
-    """The newest one."""
-    unmet: Sequence[tuple[str, str]]
-    """(name, state) of what the run waits for."""
-    devices: Sequence[Device]
-    held: Mapping[str, str]
-    """device id -> attempt that holds it."""
-    ahead: int
-    """Queued runs that go first."""
-    now: float
-    paused_loop: str | None = None
-    """The paused loop of its conversation, which keeps it from starting."""
+__all__ = ["Explanation", "Situation", "explain"]
 
 
 def _need(situation: Situation) -> Need:
@@ -74,8 +47,9 @@ def explain(situation: Situation) -> Explanation:
         "waiting": _waiting,
         "queued": _queued,
         "delayed": _delayed,
-        "running": _running,
-        "cancelling": _cancelling,
+        "running": running,
+        "cancelling": cancelling,
+        "collecting": collecting,
         "blocked": _blocked,
         "succeeded": _succeeded,
         "failed": _failed,
@@ -119,7 +93,7 @@ def _queued(situation: Situation) -> Explanation:
         return Explanation(
             limit, sentence, (command.format(sweep=situation.sweep.id, campaign=campaign),) if command else ()
         )
-    return _without_devices(situation)
+    return _on_targets(situation)
 
 
 def _no_capacity(capacity: Capacity) -> Explanation:
@@ -127,51 +101,32 @@ def _no_capacity(capacity: Capacity) -> Explanation:
     return Explanation("capacity", sentence, ("overnight status",))
 
 
-def _without_devices(situation: Situation) -> Explanation:
-    settings = situation.sweep.settings
-    need = _need(situation)
-    kind, number = kind_and_number(need)
-    if number == 0:
-        return Explanation("start_due", "it takes no device and is started at the next pass")
-    suitable = [it for it in situation.devices if it.target == settings.target and suits(it, need)]
-    if len(suitable) < number:
-        return _never(situation, len(suitable))
-    sick = [it for it in suitable if it.state == "quarantined"]
-    if len(suitable) - len(sick) < number:
-        return Explanation("quarantined", f"{sick[0].name} is quarantined: {sick[0].diagnosis}", ("overnight doctor",))
-    well = [it for it in suitable if it.state != "quarantined"]
-    foreign = [it for it in well if it.id not in situation.held and not is_free(it, need)]
-    if foreign and len(well) - len(foreign) < number:
-        sentence = f"{foreign[0].name} is used by others: {_use(foreign[0], need)}"
-        return Explanation("foreign_use", sentence, ("overnight doctor",))
-    others = f" or used by others ({foreign[0].name}: {_use(foreign[0], need)})" if foreign else ""
-    return _busy(situation, "GPU" if kind == "gpu" else "CPU slot", others)
+_OF_CANDIDATE: Mapping[str, tuple[str, ...]] = {
+    "busy": ("overnight status",),
+    "foreign_use": ("overnight doctor",),
+    "held": ("overnight doctor",),
+    "unreachable": ("overnight doctor {target}",),
+    "unseen": ("overnight doctor {target}",),
+    "quarantined": ("overnight doctor",),
+    "never_fits": ("overnight doctor", "overnight cancel {run}"),
+}
 
 
-def _never(situation: Situation, suitable: int) -> Explanation:
-    need = _need(situation)
-    kind, number = kind_and_number(need)
-    noun = ("GPU" if kind == "gpu" else "CPU slot") + ("s" if number > 1 else "")
-    allowed = f" of index {', '.join(str(it) for it in need.devices)}" if kind == "gpu" and need.devices else ""
-    sentence = f"it needs {number} {noun}{allowed}, and the target has {suitable} that suit"
-    return Explanation("never_fits", sentence, ("overnight doctor", f"overnight cancel {situation.run.id}"))
-
-
-def _use(device: Device, need: Need) -> str:
-    """What is in use of a device that is not free."""
-    below = need.free_below_mib
-    if below is None or device.used_mib is None or device.used_mib < below:
-        return device.busy or "processes that are not ours"
-    return f"{device.used_mib} MiB of its memory, free means less than {below} MiB"
-
-
-def _busy(situation: Situation, noun: str, others: str) -> Explanation:
+def _on_targets(situation: Situation) -> Explanation:
+    """Why none of its targets takes it now, in their order."""
+    scene = Scene(_need(situation), situation.devices, situation.held, situation.now, situation.lost, situation.stopped)
+    found = tuple(candidate(target, scene) for target in situation.sweep.settings.targets)
+    best = min(found, key=lambda it: BY_HOPE.index(it.code))
     number = situation.ahead
-    ahead = f"; {number} queued run{'s' if number != 1 else ''} ahead" if number else ""
-    taken = f"every {noun} that suits is taken by other runs{others}"
-    if situation.sweep.settings.need.share > 1:
-        taken += ", and none of them is known to have memory for one more"
-    return Explanation("busy", taken + ahead, ("overnight status",))
+    ahead = f"; {number} queued run{'s' if number != 1 else ''} ahead" if number and best.code == "busy" else ""
+    sentence = found[0].sentence if len(found) == 1 else "; ".join(it.line for it in found)
+    actions = [action for it in found if it.code == best.code for action in _actions(it, situation)]
+    return Explanation(best.code, sentence + ahead, tuple(dict.fromkeys(actions)), found)
+
+
+def _actions(it: Candidate, situation: Situation) -> list[str]:
+    ways = _OF_CANDIDATE.get(it.code, ())
+    return [way.format(target=quote(it.target), run=situation.run.id) for way in ways]
 
 
 def _delayed(situation: Situation) -> Explanation:
@@ -182,21 +137,6 @@ def _delayed(situation: Situation) -> Explanation:
         f"it failed ({run.reason}: {run.detail}) and is tried again in {seconds:.0f} s",
         (f"overnight logs {run.id}", f"overnight cancel {run.id}"),
     )
-
-
-def _running(situation: Situation) -> Explanation:
-    attempt = situation.attempt
-    if attempt is None or attempt.state == "launching":
-        return Explanation("launching", "it is being started")
-    return Explanation(
-        "running",
-        f"attempt {attempt.number} runs on {attempt.target} ({', '.join(attempt.devices)})",
-        (f"overnight logs {situation.run.id} -f", f"overnight cancel {situation.run.id}"),
-    )
-
-
-def _cancelling(_: Situation) -> Explanation:
-    return Explanation("cancelling", "a stop was ordered; it stands until its processes are proven gone")
 
 
 def _blocked(situation: Situation) -> Explanation:

@@ -8,9 +8,10 @@ from overnight.domain.cluster import Capacity
 from overnight.domain.nouns import Campaign, Device, Sweep
 from overnight.domain.plan import Need
 from overnight.domain.states import LIVE_RUN
+from overnight.planner.candidates import Lost
 from overnight.planner.place import CampaignView, Head, Lane, bound_of
 from overnight.planner.waves import Wave, unsettled
-from overnight.store import campaigns, cluster, rows
+from overnight.store import campaigns, cluster, rows, targets
 from overnight.store.base import Session
 
 Holds = Mapping[str, tuple[str, str]]
@@ -77,6 +78,12 @@ def folder_subject(sweep_id: str, targets: Sequence[str], target: str) -> str:
 def targets_of(sweep: Sweep, held: Holds, reached: Container[str] = EVERYWHERE) -> tuple[str, ...]:
     """Where its runs may start now, in order of preference."""
     return tuple(it for it in sweep.settings.targets if it in reached and hold_there(sweep, it, held) is None)
+
+
+def lost_targets(session: Session) -> dict[str, Lost]:
+    """The targets that are not reached."""
+    found = targets.known(session).values()
+    return {it.name: Lost(it.since, it.detail) for it in found if it.state == targets.UNKNOWN}
 
 
 def hold_there(sweep: Sweep, target: str, held: Holds) -> str | None:

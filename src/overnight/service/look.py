@@ -58,8 +58,8 @@ def _show_campaign(session: Session, campaign_id: str) -> View:
 
 
 SHARED = (
-    "workdir", "target", "resources", "retry", "time_limit", "grace", "estimate", "stale_after", "hang", "environment",
-    "secrets", "snapshot",
+    "workdir", "targets", "on_disconnect", "lease", "resources", "retry", "time_limit", "grace", "estimate",
+    "stale_after", "hang", "environment", "secrets", "snapshot",
 )  # fmt: skip
 """Settings of its sweep that are shown with a run; its own, where it has some, go before."""
 

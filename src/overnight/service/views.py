@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from overnight.domain.fetch import Fetch
 from overnight.domain.nouns import Attempt, Campaign, Device, Event, Run, Sweep, SweepSettings
 from overnight.domain.plan import Need
 from overnight.domain.states import RUN
@@ -77,8 +78,11 @@ def settings_of(settings: SweepSettings) -> View:
     """What the runs of a sweep share."""
     return {
         "workdir": settings.workdir,
+        "snapshot": settings.code,
         "barrier": settings.barrier,
-        "target": settings.target,
+        "targets": list(settings.targets),
+        "on_disconnect": settings.on_disconnect,
+        "lease": settings.lease,
         "resources": _need(settings.need),
         "retry": asdict(settings.retry),
         "time_limit": settings.time_limit,
@@ -172,6 +176,22 @@ def attempt(it: Attempt) -> View:
         "usage": record.get("usage"),
         "leftovers": record.get("leftovers"),
         "log": record.get("log"),
+        "snapshot": record.get("snapshot"),
+    }
+
+
+def fetch(it: Fetch | None) -> View | None:
+    """How far the copy of what an attempt left on another machine is; None where nothing is to be copied."""
+    if it is None:
+        return None
+    return {
+        "state": it.state,
+        "files": it.files,
+        "bytes": it.bytes,
+        "problem": it.problem,
+        "tries": it.tries,
+        "next_at": it.not_before,
+        "since": it.created_at,
     }
 
 

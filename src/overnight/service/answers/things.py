@@ -41,6 +41,7 @@ class NeedView(TypedDict):
     gpus: int
     slots: int
     gpu_memory_mib: int
+    gpu_name: str | None
     devices: list[int] | None
     free_below_mib: int | None
     share: int
@@ -72,7 +73,9 @@ class EnvironmentView(TypedDict):
 class _Shared(TypedDict):
     workdir: str
     snapshot: str | None
-    target: str
+    targets: list[str]
+    on_disconnect: str
+    lease: float
     resources: NeedView
     retry: RetryView
     time_limit: float | None

@@ -83,7 +83,8 @@ def _shared(it: dict[str, Any]) -> list[tuple[str, object]]:
     retry = it["retry"]
     return [
         ("folder", it["workdir"]),
-        ("target", it["target"]),
+        ("frozen copy", it["snapshot"]),
+        ("targets", ", ".join(it["targets"])),
         ("needs", _resources(it["resources"])),
         ("attempts", f"at most {retry['attempts']}, the first retry after {screen.length(retry['delay'])}"),
         ("time limit", screen.length(it["time_limit"])),
@@ -100,9 +101,10 @@ def _resources(need: dict[str, Any]) -> str:
     if not need["gpus"]:
         return screen.plural(need["slots"], "CPU slot") if need["slots"] else "no device"
     memory = f" of {need['gpu_memory_mib']} MiB or more" if need["gpu_memory_mib"] else ""
+    named = f" named like {need['gpu_name']}" if need["gpu_name"] else ""
     allowed = f", one of {', '.join(map(str, need['devices']))}" if need["devices"] is not None else ""
     shared = f", which {need['share']} runs may share" if need["share"] > 1 else ""
-    return f"{screen.plural(need['gpus'], 'GPU')}{memory}{allowed}{shared}"
+    return f"{screen.plural(need['gpus'], 'GPU')}{memory}{named}{allowed}{shared}"
 
 
 def _environment(environment: dict[str, Any]) -> str:
