@@ -179,6 +179,8 @@ class SweepPlan:
     """Where its runs may go, in order of preference."""
     mirror: bool = False
     """Whether its runs work in a frozen copy of `workdir`, a folder of this machine, instead of in `workdir` itself."""
+    code: str | None = None
+    """Identity of the frozen copy, once it was made."""
     exclude: tuple[str, ...] = ()
     """Patterns of what is left out of that copy, as in a `.gitignore`."""
     on_disconnect: str = "hold"

@@ -39,12 +39,20 @@ def freeze(
     paths that are left out too; `avoided`: what must not be opened. Raises Refused naming what cannot be copied.
     """
     rules = left_out([*_own(folder), *exclude], outputs)
-    return _frozen(Source(folder, rules, [os.fsencode(os.path.realpath(it)) for it in avoided]), store)
+    return _frozen(Source(folder, rules, _below(folder, avoided)), store)
 
 
 def staged(folder: str, store: Path) -> str:
     """The same for a folder that a run left, as it is: nothing is left out, no byte changed."""
     return _frozen(Source(folder, left_out(["!*"]), verbatim=True), store)
+
+
+def _below(folder: str, avoided: Iterable[Path]) -> list[bytes]:
+    real = os.path.realpath(folder)
+    paths = [os.path.realpath(it) for it in avoided]
+    if real in paths:
+        raise Refused(f"{folder} is the home of the server", place=folder, next_step="Work in another folder.")
+    return [os.fsencode(it) for it in paths if it.startswith(os.path.join(real, ""))]
 
 
 def _own(folder: str) -> list[str]:

@@ -17,6 +17,7 @@ MEANING: Mapping[str, str] = MappingProxyType(
         Mark.IDLE: "left its GPUs idle for long",
         Mark.TOO_FAST: "ended much sooner than usual",
         Mark.DIVERGED: "ended well with a number that is not finite",
+        Mark.STALE_CODE: "ran with files that were not as submitted: its frozen copy had been changed",
     }
 )
 """Marks in words, to follow the name of a run; others stand for themselves."""

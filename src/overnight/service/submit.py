@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 
 from overnight.domain.errors import InvalidFile, Refused
@@ -12,6 +13,7 @@ from overnight.domain.plan import NOTHING, CellPlan, Need, Retry, SweepPlan
 from overnight.service import views
 from overnight.service.code import identify
 from overnight.service.context import Context
+from overnight.service.freeze import frozen, refuse_unfrozen
 from overnight.service.limits import refuse_many
 from overnight.service.preflight import Report
 from overnight.service.prepare import Prepared, looked_at, read_file, warnings_of
@@ -84,6 +86,8 @@ def submit(context: Context, request: Submission) -> View:
     refuse_many(context, prepared.plan.cells)
     known = context.store.read(lambda session: scope.under_way(session, prepared.digest))
     report = Report() if known is not None else looked_at(context, prepared)
+    if known is None and not report.sweeps:
+        prepared = replace(prepared, plan=frozen(context, prepared.plan))
     code = identify(prepared.plan.sweeps[0].workdir, context.configuration.untouchable)
     submission = campaigns.Submission(request.file, prepared.path, code, attribution_of(context, request))
 
@@ -105,6 +109,7 @@ def _stored(
     if known is not None:
         return known, True
     report.refuse(prepared.path)
+    refuse_unfrozen(prepared.plan)
     return campaigns.submit(session, prepared.plan, submission, prepared.digest, rng), False
 
 

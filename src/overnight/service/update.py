@@ -15,6 +15,7 @@ from overnight.planner.update import Changes, Known, Said, changes_of
 from overnight.service import consequences
 from overnight.service.code import identify
 from overnight.service.context import Context
+from overnight.service.freeze import frozen
 from overnight.service.limits import refuse_many
 from overnight.service.preflight import Report
 from overnight.service.prepare import Prepared, looked_at, read_file, warnings_of
@@ -48,7 +49,8 @@ class Edit:
 
 def update(context: Context, request: Update) -> View:
     """Apply an edited file: new runs are added, pending ones get what it says of them, pending ones that it has no more
-    are cancelled; running and ended ones stay as they are. The same file again changes nothing.
+    are cancelled; running and ended ones stay as they are. The same file again changes nothing, unless a folder that is
+    copied for its runs has changed: what starts from now on, retries too, works in the new copy.
 
     Raises PreflightFailed, and changes nothing, when something is missing that added or changed runs need.
     """
@@ -56,6 +58,7 @@ def update(context: Context, request: Update) -> View:
     refuse_many(context, prepared.plan.cells)
     campaign_id = context.store.read(lambda session: references.campaign_of(session, request.id))
     report = looked_at(context, prepared, campaign_id)
+    prepared = replace(prepared, plan=frozen(context, prepared.plan))
     code = identify(prepared.plan.sweeps[0].workdir, context.configuration.untouchable)
     submission = Submission(request.file, prepared.path, code, attribution_of(context, request))
 

@@ -54,19 +54,19 @@ def campaign(row: Row) -> Campaign:
 
 _PLAIN = (
     "workdir", "time_limit", "grace", "parallel", "phase", "barrier", "estimate", "stale_after", "hang",
-    "precondition_wait", "breaker", "capacity", "shell", "on_disconnect", "lease",
+    "precondition_wait", "breaker", "capacity", "shell", "on_disconnect", "lease", "code",
 )  # fmt: skip
 """Settings of a sweep that are the same in the plan, in the store and in the noun."""
 _ADDED = {
-    "phase": "", "barrier": False, "targets": None, "target": "here", "code": None, "estimate": None, "stale_after": None, "hang": None,
-    "precondition_wait": 0.0, "breaker": None, "capacity": False, "shell": "/bin/sh", "on_disconnect": "hold",
-    "lease": 900.0,
+    "phase": "", "barrier": False, "targets": None, "target": "here", "code": None, "estimate": None,
+    "stale_after": None, "hang": None, "precondition_wait": 0.0, "breaker": None, "capacity": False,
+    "shell": "/bin/sh", "on_disconnect": "hold", "lease": 900.0,
 }  # fmt: skip
 """What rows that were written before these settings existed mean by their absence."""
 
 
-def settings_of(plan: SweepPlan, code: str | None = None) -> str:
-    """The JSON form of what all runs of a sweep share; `code`: the frozen copy that they work in."""
+def settings_of(plan: SweepPlan) -> str:
+    """The JSON form of what all runs of a sweep share."""
     return encode(
         {
             **{name: getattr(plan, name) for name in _PLAIN},
@@ -75,7 +75,6 @@ def settings_of(plan: SweepPlan, code: str | None = None) -> str:
             "environment": asdict(plan.environment),
             "replicates": list(plan.replicates),
             "targets": list(plan.targets),
-            "code": code,
             "secrets": [list(pair) for pair in plan.secrets],
         }
     )
@@ -92,7 +91,6 @@ def sweep_settings(text: str) -> SweepSettings:
         environment=EnvironmentPlan(**kept["environment"]),
         replicates=tuple(kept["replicates"]),
         targets=tuple(kept["targets"] or [kept["target"]]),
-        code=kept["code"],
         secrets=tuple((name, reference) for name, reference in kept.get("secrets", ())),
     )
 

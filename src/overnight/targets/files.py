@@ -13,6 +13,7 @@ from typing import Any
 
 from overnight.domain import metrics
 from overnight.domain.clues import read_log
+from overnight.runner.snapshot import changed_below
 from overnight.targets.artifacts import left
 from overnight.targets.base import Artifact, Evidence, Progress, Room
 from overnight.targets.progress import progress
@@ -30,6 +31,8 @@ PIECE_BYTES = 1024 * 1024
 """Bytes of a log that are read at once."""
 END_BYTES = 64 * 1024
 """Bytes of the beginning and of the end of a CSV that are read: its header and its last row."""
+MOST_STALE = 5
+"""Changed files of a frozen copy that are named."""
 MOST_OUTPUTS = 20
 """Files of one declared output whose numbers are read."""
 CLOCK_GRAIN = 0.05
@@ -47,12 +50,13 @@ class LocalFiles:
         fresh = [path for path in paths.values() if is_fresh(path, since)]
         missing = tuple(output for output, path in paths.items() if path not in fresh)
         numbers = self._metrics(folder, record, fresh, since)
+        stale = tuple(changed_below(workdir, MOST_STALE))
         if record.get("code") == 0:
-            return Evidence(numbers, missing, rooms=(self.room(workdir),) if missing else ())
+            return Evidence(numbers, missing, rooms=(self.room(workdir),) if missing else (), stale=stale)
         reading = read_log(self._pieces(folder), record.get("code"))
         environment = read_bounded(os.path.join(folder, ENVIRONMENT_FAILED), LARGEST_COMPLAINT) or None
         rooms = (self.room(workdir), self.room(folder))
-        return Evidence(numbers, missing, reading.clues, reading.signature, environment, rooms)
+        return Evidence(numbers, missing, reading.clues, reading.signature, environment, rooms, stale)
 
     def _pieces(self, folder: str) -> Iterator[bytes]:
         offset = 0
