@@ -6,15 +6,17 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from overnight.clock import SystemClock
+from overnight.targets.base import Alive, Ended
 from overnight.targets.local import fixed, local_target
 from overnight.targets.runner_target import RunnerTarget
-from overnight.testing.target_contract import Bench, TargetContract
+from overnight.testing.target_contract import Bench, TargetContract, handle as handle_of
 
 
 def moments() -> Iterator[None]:
@@ -62,8 +64,6 @@ class TestLocal(TargetContract):
 
 
 def test_a_runner_that_was_killed_is_replaced_and_its_attempts_go_on(bench: Bench, tmp_path: Path) -> None:
-    from overnight.targets.base import Alive, Ended
-
     launch = bench.launch("sleep 0.5; exit 5")
     bench.target.start([launch])
     bench.hear(launch.attempt, Alive)
@@ -71,6 +71,17 @@ def test_a_runner_that_was_killed_is_replaced_and_its_attempts_go_on(bench: Benc
     seen = bench.see(launch, [Ended])
     assert isinstance(seen, Ended)
     assert seen.record["code"] == 5
+
+
+def test_a_run_with_a_lease_starts_after_its_first_beat_was_answered(bench: Bench) -> None:
+    launch = replace(bench.launch("sleep 60"), lease=600.0)
+    assert bench.target.renewed is None
+    bench.target.start([launch])
+    bench.hear(launch.attempt, Alive)
+    assert bench.target.renewed is not None
+    use = next(it.use for it in bench.target.observe([handle_of(launch)]).values() if isinstance(it, Alive))
+    assert use is not None
+    assert use.processes >= 1
 
 
 def test_a_server_with_an_older_session_number_takes_the_next_one(tmp_path: Path) -> None:

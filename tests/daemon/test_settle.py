@@ -385,3 +385,20 @@ def test_a_success_without_numbers_does_not_keep_those_of_an_earlier_attempt(sce
     scene.store.write(PERSON, again)
     scene.end("a", code=0)
     assert scene.store.read(lambda s: runs.results(s, run.id)) == {}
+
+
+def test_a_run_that_found_its_gpu_locked_is_queued_again_uncounted_and_the_gpu_is_busy(scene: Scene) -> None:
+    scene.submit(scene.sweep("s", CellPlan("r", {}, "true")))
+    gpu = Offer("here/GPU-1", "gpu", 0, "GPU-1", "H100", 80_000, None, None)
+    scene.store.write(SYSTEM, lambda session: note(session, "here", [gpu]))
+    for _ in range(5):
+        attempt = scene.begin("r", gpu.id)
+        scene.over(attempt, scene.record(None, 0.0, reason="device_held", detail="held by ada"))
+    run = scene.runs()["r"]
+    assert (run.state, run.reason, run.failures, run.interruptions) == ("queued", Reason.DEVICE_HELD, 0, 0)
+    assert dict(run.hint or {}) == {"avoid": [gpu.id]}
+    row = scene.store.read(lambda session: session.row("device_get", id=gpu.id))
+    assert row is not None
+    assert row[9] == "held by ada"
+    assert scene.store.read(lambda session: runs.attempts(session, run.id))[-1].state == "refused"
+    assert scene.store.read(lambda session: session.rows("leases_live")) == []

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from overnight.runner.locks import Holder
 from overnight.targets.base import Offer
 from overnight.targets.devices.known import hung, settle
-from overnight.targets.devices.offers import memory_back, offers
+from overnight.targets.devices.offers import Locked, locked, memory_back, offers
 from overnight.targets.devices.reading import Answer, Gpu, Nameless, Process, Reading, decode, encode
 
 A, B = "GPU-a", "GPU-b"
@@ -142,3 +143,22 @@ def test_an_answer_survives_the_wire() -> None:
 def test_nonsense_on_the_wire_is_a_value_error(line: str) -> None:
     with pytest.raises(ValueError, match="cannot be read"):
         decode(line)
+
+
+def holder(runner: str, *, shared: bool = False) -> Holder:
+    return Holder("ada", runner, "r.1", 12, "boot", 1_700_000_000.0, shared)
+
+
+def test_a_gpu_that_another_home_has_locked_is_busy_although_nothing_is_on_it() -> None:
+    held = locked({A: holder("/home/ada/runner"), B: "not to be had"}, "/home/us/runner")
+    both = offers(reading(gpu(A), gpu(B, 1)), target="here", slots=0, owners={}, locked=held)
+    assert both[0].busy == ("held by attempt r.1 of /home/ada/runner (user ada, pid 12, since 2023-11-14 22:13:20 UTC)")
+    assert both[1].busy == "not to be had"
+    assert [it.strangers for it in both] == [True, True]
+
+
+def test_a_lock_of_ours_says_whose_gpu_it_is() -> None:
+    held = locked({A: holder("/r"), B: holder("/r", shared=True)}, "/r")
+    assert held == Locked({}, {A: "r.1"})
+    mine = offers(reading(gpu()), target="here", slots=0, owners={}, locked=held)[0]
+    assert (mine.busy, mine.strangers, mine.ours) == (None, False, {"r.1": 0})

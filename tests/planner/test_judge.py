@@ -20,6 +20,8 @@ from overnight.planner.judge import TEXTS, Outcome, Proof, Standing, Verdict, ba
 FRESH = Standing(0, 0, False)
 ONCE = Retry()
 NOTHING = Proof()
+NO_ATTEMPT = (Reason.NEVER_STARTED, Reason.DEVICE_HELD)
+"""Nothing was started, so nothing was tried."""
 
 
 def said(*reasons: Reason, **rest: Any) -> Proof:
@@ -43,6 +45,8 @@ def signalled(signal: int, kills: int | None = 0) -> dict[str, Any]:
         ({"reason": "stopped", "code": None, "signal": 15}, said(Reason.VRAM_OOM), Reason.STOPPED),
         ({"reason": "stopped", "signal": 9, "detail": "hang: no output for 31 min"}, NOTHING, Reason.HANG),
         ({"reason": "stopped", "signal": 9, "detail": "we hang around"}, NOTHING, Reason.STOPPED),
+        ({"reason": "device_held", "code": None, "detail": "GPU-1 is held"}, NOTHING, Reason.DEVICE_HELD),
+        ({"reason": "lease_lost", "signal": 15, "detail": "no server"}, said(Reason.VRAM_OOM), Reason.LEASE_LOST),
         # success, whatever the log says
         ({"reason": "exited", "code": 0}, said(*TEXTS, Reason.PREEMPTED), Reason.OK),
         (exited(0, 1), NOTHING, Reason.OK),
@@ -125,7 +129,7 @@ def test_success_is_success_even_while_it_is_being_cancelled() -> None:
     assert verdict(Reason.OK, standing=Standing(0, 0, True)).transition == "succeed"
 
 
-@pytest.mark.parametrize("reason", [*REMEDIES, Reason.STOPPED, Reason.NEVER_STARTED])
+@pytest.mark.parametrize("reason", [*REMEDIES, Reason.STOPPED, *NO_ATTEMPT])
 def test_a_cancelled_run_is_never_tried_again(reason: Reason) -> None:
     made = verdict(reason, Retry(attempts=5), Standing(0, 0, True))
     assert (made.transition, made.reason) == ("stopped", Reason.CANCELLED)
@@ -142,7 +146,7 @@ def test_a_failure_is_tried_again_after_its_back_off_until_its_attempts_are_used
     assert (last.transition, last.failures, last.not_before) == ("fail", 2, None)
 
 
-NEVER = [reason for reason in Reason if reason not in REMEDIES and reason not in {Reason.OK, Reason.NEVER_STARTED}]
+NEVER = [reason for reason in Reason if reason not in REMEDIES and reason not in {Reason.OK, *NO_ATTEMPT}]
 
 
 @pytest.mark.parametrize("reason", NEVER)
@@ -173,10 +177,24 @@ def test_what_is_not_its_fault_is_tried_again_at_once_and_apart_from_the_policy(
     assert verdict(reason, standing=Standing(0, INTERRUPTIONS_ALLOWED, False)).transition == "fail"
 
 
-def test_an_attempt_that_never_started_costs_nothing() -> None:
-    made = verdict(Reason.NEVER_STARTED, standing=Standing(1, 2, False, rung=1, avoid=("g0",)))
+@pytest.mark.parametrize("reason", NO_ATTEMPT)
+def test_an_attempt_that_never_started_costs_nothing(reason: Reason) -> None:
+    made = verdict(reason, standing=Standing(1, 2, False, rung=1, avoid=("g0",)))
     assert (made.transition, made.failures, made.interruptions, made.rung) == ("requeue", 1, 2, 1)
     assert made.hint == {"avoid": ["g0"]}
+
+
+def test_a_gpu_that_somebody_else_holds_is_avoided() -> None:
+    made = verdict(Reason.DEVICE_HELD, standing=Standing(0, 0, False, devices=("g1",)))
+    assert (made.transition, made.hint) == ("requeue", {"avoid": ["g1"]})
+
+
+def test_a_lost_lease_is_no_failure_unless_the_run_gives_up_by_it() -> None:
+    made = verdict(Reason.LEASE_LOST, standing=Standing(0, 0, False))
+    assert (made.transition, made.interruptions) == ("requeue", 1)
+    given_up = verdict(Reason.LEASE_LOST, standing=Standing(0, 0, False, gives_up=True))
+    assert (given_up.transition, given_up.reason) == ("fail", Reason.LEASE_LOST)
+    assert verdict(Reason.INTERRUPTED, standing=Standing(0, 0, False, gives_up=True)).transition == "requeue"
 
 
 # The ladder
@@ -231,7 +249,7 @@ def test_where_only_memory_is_tried_again_every_lack_of_it_counts(reason: Reason
     assert verdict(reason, retry, Standing(2, 0, False)).transition == "fail"
 
 
-@pytest.mark.parametrize("reason", sorted(set(Reason) - set(MEMORY_REMEDIES) - {Reason.OK, Reason.NEVER_STARTED}))
+@pytest.mark.parametrize("reason", sorted(set(Reason) - set(MEMORY_REMEDIES) - {Reason.OK, *NO_ATTEMPT}))
 def test_where_only_memory_is_tried_again_everything_else_fails_at_once(reason: Reason) -> None:
     assert verdict(reason, Retry(attempts=9, only_memory=True)).transition == "fail"
 
@@ -253,7 +271,7 @@ def test_where_only_gpus_are_tried_again_each_busy_or_full_one_counts_and_waits_
     assert verdict(reason, retry, Standing(2, 0, False)).transition == "fail"
 
 
-@pytest.mark.parametrize("reason", sorted(set(Reason) - set(GPU_MEMORY_REMEDIES) - {Reason.OK, Reason.NEVER_STARTED}))
+@pytest.mark.parametrize("reason", sorted(set(Reason) - set(GPU_MEMORY_REMEDIES) - {Reason.OK, *NO_ATTEMPT}))
 def test_where_only_gpus_are_tried_again_everything_else_fails_at_once(reason: Reason) -> None:
     assert verdict(reason, Retry(attempts=9, only_gpu_memory=True)).transition == "fail"
 

@@ -15,7 +15,17 @@ from overnight.clock import SystemClock
 from overnight.domain.fetch import Fetched
 from overnight.domain.nouns import Attempt
 from overnight.domain.plan import CampaignPlan, CellPlan, Need, Retry, SweepNeed, SweepPlan
-from overnight.domain.states import ATTEMPT, CAMPAIGN, CAMPAIGN_GATE, DEVICE, FETCH, RUN, SWEEP, SWEEP_GATE, WILD_SESSION
+from overnight.domain.states import (
+    ATTEMPT,
+    CAMPAIGN,
+    CAMPAIGN_GATE,
+    DEVICE,
+    FETCH,
+    RUN,
+    SWEEP,
+    SWEEP_GATE,
+    WILD_SESSION,
+)
 from overnight.ids import new_id
 from overnight.store import campaigns, fetches, runs, sessions, targets, wild
 from overnight.store.base import SYSTEM, Change, Session, Store
@@ -166,7 +176,14 @@ def fill(store: Store) -> dict[str, str]:
     record.carry_out(failed, DEVICES[2], then="fail")
     record.carry_out(used, DEVICES[2])
     coming = _collect(record)
-    ids = {"coming": coming, "campaign": first, "running": running, "live": live.id, "queued": queued, "cancelled": cancelled}
+    ids = {
+        "coming": coming,
+        "campaign": first,
+        "running": running,
+        "live": live.id,
+        "queued": queued,
+        "cancelled": cancelled,
+    }
     ids |= {"failed": failed, "succeeded": used, "waiting": later["student-1"], "report": later["report"]}
     return ids | {"lone sweep": record.store.read(lambda s: runs.get(s, queued).sweep_id)}
 
@@ -315,9 +332,9 @@ class Forger:
             self.sql("INSERT INTO leases VALUES (?, ?, 'held', 1, NULL, ?)", device, attempt, part)
         return attempt, token
 
-    def attempt(self, attempt: str, transition: str, token: int) -> None:
+    def attempt(self, attempt: str, transition: str, token: int, **payload: Any) -> None:
         """An attempt takes an arrow, allowed or not."""
-        self.event(f"attempt.{transition}", attempt, token)
+        self.event(f"attempt.{transition}", attempt, token, **payload)
         self.sql("UPDATE attempts SET state = ? WHERE id = ?", ATTEMPT.arrow(transition).target, attempt)
 
     def fetch(self, attempt: str, transition: str, **payload: Any) -> None:

@@ -207,6 +207,13 @@ def _stopped_by_its_holder_though_it_does_not_hang(forger: Forger, ids: Ids) -> 
     forger.attempt(ids["live"], "order_stop", forger.fence(ids["live"]))
 
 
+LEASE = {"last_beat": 0.0, "lease": 900.0, "grace": 30.0, "now": 930.0}
+
+
+def _lost_by_a_lease_that_it_never_had(forger: Forger, ids: Ids) -> None:
+    forger.attempt(ids["live"], "lose", forger.fence(ids["live"]), lease=LEASE)
+
+
 def _judged_with_foreign_token(forger: Forger, ids: Ids) -> None:
     token = forger.fence(ids["live"])
     forger.attempt(ids["live"], "exit", token)
@@ -386,6 +393,7 @@ DAMAGES: list[tuple[Damage, str]] = [
     (_tally, "I16"),
     (_requeue_while_alive, "I17"),
     *((damage, "I17") for damage in (_stopped_though_nobody_asked, _stopped_by_its_holder_though_it_does_not_hang)),
+    (_lost_by_a_lease_that_it_never_had, "I17"),
     *((damage, "I18") for damage in (_device_held_twice, _alone_beside_sharing_ones)),
     *((damage, "I18") for damage in (_sharing_beside_one_that_is_alone, _more_than_it_bears)),
     (_device_of_nowhere, "I19"),
