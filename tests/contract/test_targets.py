@@ -16,7 +16,8 @@ from overnight.clock import SystemClock
 from overnight.targets.base import Alive, Ended
 from overnight.targets.local import fixed, local_target
 from overnight.targets.runner_target import RunnerTarget
-from overnight.testing.target_contract import Bench, TargetContract, handle as handle_of
+from overnight.testing.target_contract import Bench, TargetContract
+from overnight.testing.target_contract import handle as handle_of
 
 
 def moments() -> Iterator[None]:
