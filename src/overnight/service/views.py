@@ -79,7 +79,6 @@ def settings_of(settings: SweepSettings) -> View:
     return {
         "workdir": settings.workdir,
         "snapshot": settings.code,
-        "snapshot": settings.code,
         "barrier": settings.barrier,
         "targets": list(settings.targets),
         "on_disconnect": settings.on_disconnect,
@@ -177,7 +176,6 @@ def attempt(it: Attempt) -> View:
         "usage": record.get("usage"),
         "leftovers": record.get("leftovers"),
         "log": record.get("log"),
-        "snapshot": record.get("snapshot"),
         "snapshot": record.get("snapshot"),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from overnight.domain.fetch import Fetch, Fetched
 from overnight.domain.nouns import Attempt
@@ -55,7 +56,7 @@ def hurry(session: Session, target: str) -> None:
 
 def complete(session: Session, attempt_id: str, fetched: Fetched) -> bool:
     """All of it is here; False when that was known before."""
-    said = {"files": fetched.files, "bytes": fetched.bytes, "digest": fetched.digest}
+    said: dict[str, Any] = {"files": fetched.files, "bytes": fetched.bytes, "digest": fetched.digest}
     moved = move(session, FETCH, attempt_id, "complete", **said)
     if moved:
         session.rows("fetch_ended", id=attempt_id, problem=None, now=session.now, **said)
