@@ -59,7 +59,7 @@ def test_what_cannot_be_answered_for_a_part_is_refused_within_a_scope(bench: Ben
     who = Principal("ann", Role.OPERATOR, VERBS[Role.OPERATOR], Scope("ann"))
     refused = {it.name for it in OPERATIONS if not _answers(bench.by(who), _idle(it))}
     shared = {it.name for it in OPERATIONS if it.route.verb is Verb.OPERATE}
-    assert refused == {"doctor", "verify_log", "list_tokens", *shared}
+    assert refused == {"doctor", "list_targets", "verify_log", "list_tokens", *shared}
     assert shared == {"set_cluster", "create_skill", "edit_skill", "delete_skill"}
 
 
@@ -85,6 +85,8 @@ REFERS: dict[str, tuple[tuple[str, str], dict[str, Any]]] = {
     "show": (("id", "run"), {}),
     "log": (("id", "run"), {}),
     "explain": (("id", "campaign"), {}),
+    "brief": (("id", "campaign"), {}),
+    "wait": (("id", "run"), {"wait": 0}),
     "summary": (("id", "campaign"), {}),
     "report": (("id", "campaign"), {}),
     "compare": (("first", "run"), {"second": "{run}"}),
@@ -134,6 +136,9 @@ SECOND: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("compare", "second", "run", {"first": "{run}"}),
     ("retry", "ids", "run", {"id": "{run}"}),
     ("show", "id", "campaign", {}),
+    ("brief", "id", "run", {}),
+    ("brief", "id", "sweep", {}),
+    ("wait", "id", "campaign", {"wait": 0}),
     ("cancel", "id", "campaign", {}),
     ("pause", "id", "session", {}),
     ("resume", "id", "session", {}),
@@ -170,7 +175,7 @@ BARE: dict[str, dict[str, Any]] = {
     **{
         name: {}
         for name in (
-            "list_campaigns", "status", "doctor", "verify_log", "list_tokens", "whoami", "get_runs", "get_alerts",
+            "list_campaigns", "status", "doctor", "list_targets", "verify_log", "list_tokens", "whoami", "get_runs", "get_alerts",
             "get_sweeps", "get_cluster", "set_cluster", "system_health", "stop_session", "pause_session",
             "resume_session", "session_status", "list_skills",
         )

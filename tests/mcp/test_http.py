@@ -114,6 +114,19 @@ def test_what_is_created_says_that_it_came_by_this_protocol_and_by_whom(server: 
     assert shown["origin"] == "mcp"
 
 
+def test_an_agent_waits_for_a_run_and_is_briefed_about_it(server: Server, viewer: str) -> None:
+    run = server.run(["sleep", "0.5"])
+
+    async def work(client: Client) -> tuple[Any, Any]:
+        waited = values_of(await client.call_tool("wait", {"id": run, "until": ["succeeded"]}))
+        return waited, values_of(await client.call_tool("brief", {"id": run, "text": True}))
+
+    waited, brief = with_client(http(server, token=viewer), work)
+    assert (waited["came"], waited["state"]) == (True, "succeeded")
+    assert brief["content"].startswith(f"# run one ({run}): succeeded since ")
+    assert "overnight retry" not in brief["content"], "a viewer is told only what it may do"
+
+
 def test_without_a_token_or_from_a_foreign_page_nothing_is_answered(server: Server) -> None:
     body = request("tools/list")
     usual = {"Accept": ACCEPT}

@@ -35,7 +35,7 @@ HEAD = [
     "SEARCH w USING INDEX wild_sessions_paused (chat=?)",
 ]
 """The next runs of a sweep, without those that a paused loop holds back: the index has paused ones alone."""
-SMALL = frozenset({"holds", "fence", "devices", "campaigns", "sweeps", "tokens", "json_each", "totals"})
+SMALL = frozenset({"holds", "fence", "devices", "campaigns", "sweeps", "tokens", "json_each", "totals", "targets"})
 """Tables that may be read whole: a campaign has a few sweeps, a machine a few devices."""
 WHOLE = re.compile(r"^audit_")
 """Queries that are meant to read everything: verify-log's."""

@@ -104,7 +104,7 @@ LabelFilter = Annotated[
 State = Annotated[str, Field(pattern=f"^({'|'.join(RUN.states)})$")]
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
     """A query has one text where JSON has a list."""
     return value.split(",") if isinstance(value, str) and value else value
 
@@ -127,7 +127,7 @@ class RunPage(Request):
     campaign: Reference | None = None
     sweep: Reference | None = None
     alone: bool = Field(default=False, description="Only runs outside any campaign.")
-    state: Annotated[list[State], BeforeValidator(_listed)] = Field(
+    state: Annotated[list[State], BeforeValidator(listed)] = Field(
         default_factory=list, max_length=20, description="Only in these states, with commas between them."
     )
     chat: ChatId | None = Field(default=None, description="Only what this conversation asked for.")

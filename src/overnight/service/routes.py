@@ -63,6 +63,8 @@ ROUTES: tuple[Route, ...] = (
     Route("log", "GET", "/v1/runs/{id}/log", "Part of a run's log."),
     Route("events", "GET", "/v1/events", "Events after a cursor, with a bounded wait."),
     Route("alerts", "GET", "/v1/alerts", "What people were told, or are still to be told."),
+    Route("brief", "GET", "/v1/brief", "State, history and next steps of one thing, or of everything open."),
+    Route("wait", "GET", "/v1/things/{id}/wait", "Wait until something came of it, a bounded time."),
     Route("explain", "GET", "/v1/things/{id}/explanation", "Why it waits or failed."),
     Route("summary", "GET", "/v1/campaigns/{id}/summary", "What a campaign found."),
     Route("report", "GET", "/v1/campaigns/{id}/report", "The summary as a document."),
@@ -101,6 +103,7 @@ ROUTES: tuple[Route, ...] = (
         changes=True,
         verb=Verb.STEER,
     ),
+    Route("list_targets", "GET", "/v1/targets", "Machines that runs may go to, and how they are reached.", whole=True),
     Route("doctor", "GET", "/v1/doctor", "Preflight of a target.", whole=True),
     Route("verify_log", "GET", "/v1/verification", "Check log, tables, invariants.", whole=True),
     Route(

@@ -17,12 +17,15 @@ from overnight.service import (
     retrying,
     steer,
     submit,
+    targets,
     tokens,
     told,
     update,
+    waiting,
 )
 from overnight.service import requests as ask
-from overnight.service.answers import changes, documents, looks, queues, summaries, things
+from overnight.service.answers import briefs, changes, documents, looks, queues, summaries, things
+from overnight.service.brief import answer as brief
 from overnight.service.context import Context
 from overnight.service.routes import ROUTES, Route
 from overnight.service.wild import alerts, cluster, logs, metrics, runs, sessions, skills, sweeps
@@ -85,6 +88,8 @@ _WORK: dict[str, tuple[type[ask.Request], Callable[[Context, Any], Any], Any]] =
     "log": (ask.LogRange, look.log, looks.LogPart),
     "events": (ask.EventRange, look.events, looks.EventList),
     "alerts": (ask.AlertPage, told.list_alerts, looks.AlertList),
+    "brief": (brief.BriefOf, brief.brief, briefs.Brief),
+    "wait": (waiting.WaitFor, waiting.wait, waiting.Waited),
     "explain": (ask.One, look.explain_thing, queues.Explained),
     "summary": (ask.One, findings.summary, summaries.SummaryView),
     "report": (ask.ReportRequest, findings.report, documents.ReportView),
@@ -95,6 +100,7 @@ _WORK: dict[str, tuple[type[ask.Request], Callable[[Context, Any], Any], Any]] =
     "pause": (ask.One, steer.pause, changes.Gated),
     "resume": (ask.One, steer.resume, changes.Gated),
     "priority": (ask.Priority, steer.priority, changes.Prioritised),
+    "list_targets": (ask.Nothing, targets.list_targets, documents.Targets),
     "doctor": (ask.TargetName, doctor.doctor, documents.Checkup),
     "verify_log": (ask.Nothing, findings.verify_log, documents.Verification),
     "create_token": (tokens.CreateToken, tokens.create_token, tokens.NewToken),

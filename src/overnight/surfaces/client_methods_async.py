@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict, cast
 from overnight.surfaces.client_wire import UNSET, Page, Unset
 
 if TYPE_CHECKING:
+    from overnight.service.answers.briefs import Brief
     from overnight.service.answers.changes import (
         Begun,
         Cancelled,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from overnight.service.answers.summaries import SummaryView
     from overnight.service.answers.things import ShownCampaign, ShownRun, ShownSweep
     from overnight.service.tokens import NewToken, Revoked, TokenList, Whoami
+    from overnight.service.waiting import Waited
     from overnight.service.wild.alerts import AlertMade, AlertMessage, AlertView
     from overnight.service.wild.cluster import ClusterAnswer, Health
     from overnight.service.wild.edits import Archived
@@ -241,6 +243,27 @@ class AsyncMethods:
     ) -> AlertList:
         """What people were told, or are still to be told."""
         return cast("AlertList", await self._call("alerts", {"limit": limit, "before": before, "campaign": campaign}))
+
+    async def brief(self, *, id: str | Unset | None = UNSET, text: bool | Unset = UNSET) -> Brief:
+        """State, history and next steps of one thing, or of everything open."""
+        return cast("Brief", await self._call("brief", {"id": id, "text": text}))
+
+    async def wait(
+        self,
+        id: str,
+        *,
+        until: Sequence[str] | Unset = UNSET,
+        after: int | Unset | None = UNSET,
+        wait: float | Unset = UNSET,
+        subscriber: str | Unset | None = UNSET,
+    ) -> Waited:
+        """Wait until something came of it, a bounded time."""
+        return cast(
+            "Waited",
+            await self._call(
+                "wait", {"id": id, "until": until, "after": after, "wait": wait, "subscriber": subscriber}
+            ),
+        )
 
     async def explain(self, id: str) -> ExplainedRun | ExplainedCampaign | ExplainedSweep:
         """Why it waits or failed."""

@@ -27,6 +27,8 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("logs", "logs", "What a run has written."),
     ("events", "events", "What happened, in order."),
     ("alerts", "alerts", "What people were told, or are still to be told."),
+    ("brief", "brief", "State, history and next steps of one thing, or of everything open."),
+    ("wait", "wait", "Wait until something came of a campaign, sweep, run or attempt."),
     ("explain", "explain", "Why something waits or failed, and what may be done."),
     ("summary", "summary", "What a campaign found."),
     ("compare", "compare", "Two runs side by side."),

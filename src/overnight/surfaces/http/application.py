@@ -24,6 +24,7 @@ from overnight.surfaces.http.limits import Limits
 from overnight.surfaces.http.pools import Pools
 from overnight.surfaces.http.problems import Fault
 from overnight.surfaces.http.routes import Routes
+from overnight.surfaces.http.supervisors import Supervisors
 from overnight.surfaces.http.tide import Tide
 from overnight.surfaces.http.wire import Answer, Head, Receive, Scope, Send, head_of, send_answer
 from overnight.surfaces.mcp.mount import PATH, Mount
@@ -42,6 +43,7 @@ class Application:
         self.limits = Limits(context.configuration.limits, context.store.clock)
         self.waiting = 0
         """Long polls and streams."""
+        self.supervisors = Supervisors()
         self.mcp = Mount(self)
         self._gate = gate
         self._broken = broken

@@ -15,7 +15,7 @@ from overnight.service.table import OPERATIONS
 from overnight.service.wild import stages
 from overnight.store import campaigns, runs
 from overnight.store.base import Session
-from overnight.surfaces.http import asking, log_stream, log_tail, stream
+from overnight.surfaces.http import asking, log_stream, log_tail, stream, until
 from overnight.surfaces.http.asking import Ask
 from overnight.surfaces.http.dialects import DIALECTS, NATIVE
 from overnight.surfaces.http.encoding import encode
@@ -137,6 +137,7 @@ SPECIAL: Mapping[str, Serve] = {
     "start_run": until_started,
     "stop_run": until_stopped,
     "system_health": while_usable,
+    "wait": until.serve,
 }
 """Operations that are not simply carried out."""
 

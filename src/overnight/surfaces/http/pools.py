@@ -19,7 +19,7 @@ MOST_ASKED = 256
 """Requests in work at once; more are told to come back."""
 SLOW = frozenset(
     {
-        "plan", "convert", "submit", "doctor", "verify_log", "summary", "report",
+        "plan", "convert", "submit", "doctor", "verify_log", "summary", "report", "brief",
         "create_sweep", "detect_cluster", "run_metrics", "run_artifacts", "search_skills",
     }
 )  # fmt: skip

@@ -13,6 +13,7 @@ from overnight.service.authority import admitted
 from overnight.service.context import Context
 from overnight.service.table import BY_NAME
 from overnight.surfaces.http.problems import Fault
+from overnight.surfaces.http.until import outcome
 from overnight.surfaces.http.waiting import event, waiting
 from overnight.surfaces.http.wire import Receive, Scope, Send
 from overnight.surfaces.mcp.confirm import Confirmations
@@ -56,6 +57,8 @@ class ServerDoor:
 
     async def call(self, operation: str, fields: Mapping[str, Any], key: str | None = None, /) -> Any:
         """See `Door.call`. While it waits for events it holds no thread."""
+        if operation == "wait":
+            return await self._until(fields)
         wait = fields.get("wait") if operation == "events" else None
         if isinstance(wait, int | float) and wait > 0 and fields.get("after") is not None:
             return await self._wait(fields, float(wait))
@@ -72,6 +75,15 @@ class ServerDoor:
                 if answer["events"] or left <= 0 or tide.closed:
                     return answer
                 await event(self._application, self._context.principal, seen, left)
+
+    async def _until(self, fields: Mapping[str, Any]) -> Any:
+        request: Any = dispatch.parse(BY_NAME["wait"], fields)
+
+        async def look(request: Any) -> Any:
+            work = lambda: dispatch.carry_out(self._context, BY_NAME["wait"], request)  # noqa: E731
+            return await self._run("wait", work)
+
+        return await outcome(self._application, self._context.principal, request, look)
 
     async def _run(self, operation: str, job: Callable[[], T]) -> T:
         try:
