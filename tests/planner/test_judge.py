@@ -106,7 +106,9 @@ def test_details_name_what_happened_and_quote_the_log() -> None:
     assert detail({"reason": "stopped"}) == "stopped on request"
     assert detail({"reason": "start_failed", "detail": "no such folder"}) == "no such folder"
     assert detail(exited(1), said(Reason.VRAM_OOM)) == "exit code 1: the line of vram_oom"
-    assert detail(signalled(9)) == "ended by signal 9"
+    assert detail(signalled(9)) == "ended by signal 9 (SIGKILL)"
+    assert detail(signalled(1)) == "ended by signal 1 (SIGHUP)"
+    assert detail(signalled(40)) == "ended by signal 40"
     assert detail(exited(1), Proof(rooms_full=True)) == "exit code 1; no room is left where it writes"
     assert detail(exited(126), Proof(environment="conda was not found\n")) == "exit code 126: conda was not found"
     assert len(detail(exited(1), Proof(clues={Reason.VRAM_OOM: "x" * 5_000}))) < 250

@@ -63,3 +63,18 @@ def test_a_group_without_counters_is_entered_and_left(tmp_path: Path) -> None:
     assert group.peak() is None
     group.leave()
     assert (tmp_path / "cgroup.procs").read_text() == "0"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kills"),
+    [
+        ("memory.events", "low 0\noom 3\noom_kill 2\n", 2),
+        ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n", 1),
+        ("memory.events", "low 0\n", 0),
+        ("other", "", 0),
+    ],
+)
+def test_the_kernels_memory_kills_in_a_group_are_counted(tmp_path: Path, name: str, text: str, kills: int) -> None:
+    (tmp_path / name).write_text(text)
+    assert cgroup.kills_in(str(tmp_path)) == kills
+    assert cgroup.kills_in(None) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal as signals
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -139,7 +140,7 @@ def _exited_well(proof: Proof) -> Outcome:
 
 def _failed(record: Mapping[str, Any], proof: Proof) -> Outcome:
     code, signal = record.get("code"), record.get("signal")
-    end = f"ended by signal {signal}" if signal is not None else f"exit code {code}"
+    end = f"ended by signal {_named(signal)}" if signal is not None else f"exit code {code}"
     if proof.environment is not None:
         text = quoted(proof.environment)
         return Outcome(Reason.ENV_ERROR, f"{end}: {text}", signature_of(text) or None)
@@ -149,6 +150,12 @@ def _failed(record: Mapping[str, Any], proof: Proof) -> Outcome:
         return Outcome(Reason.HOST_OOM, detail, proof.signature)
     reason = _by_platform(_signal_of(code, signal), proof.clues) or _by_text(proof)
     return Outcome(reason, _with_line(end, proof.clues.get(reason), reason), proof.signature)
+
+
+def _named(number: int) -> str:
+    """A signal with its name: a hang-up, a person's order to end and a kill are told apart by it."""
+    known = {int(it): it.name for it in signals.Signals}
+    return f"{number} ({known[number]})" if number in known else str(number)
 
 
 def _signal_of(code: Any, signal: Any) -> int | None:

@@ -63,11 +63,7 @@ class Cgroup:
 
     def oom_kills(self) -> int | None:
         """Return how many processes the kernel killed here for want of memory, counted from the group's birth."""
-        for entry in (_read_at_start(self._events) or b"").splitlines():
-            name, _, value = entry.partition(b" ")
-            if name == b"oom_kill":
-                return int(value)
-        return None
+        return _kills(_read_at_start(self._events) or b"")
 
     def remove(self) -> None:
         """Take the group away; one that still has members stays."""
@@ -124,6 +120,25 @@ def _folder(mounts: list[list[str]], path: str, unified: bool) -> str | None:
         root, point = mount[3], mount[4]
         if matches and (root in ("/", path) or path.startswith(root + "/")):
             return (point + (path if root == "/" else path[len(root) :])).rstrip("/")
+    return None
+
+
+def kills_in(path: str | None) -> int:
+    """Return how many processes the kernel killed in the group at path for want of memory; 0 where nobody can tell."""
+    for events in ("memory.events", "memory.oom_control") if path is not None else ():
+        descriptor = _open(f"{path}/{events}", os.O_RDONLY)
+        if descriptor >= 0:
+            data = _read_at_start(descriptor) or b""
+            os.close(descriptor)
+            return _kills(data) or 0
+    return 0
+
+
+def _kills(events: bytes) -> int | None:
+    for entry in events.splitlines():
+        name, _, value = entry.partition(b" ")
+        if name == b"oom_kill":
+            return int(value)
     return None
 
 

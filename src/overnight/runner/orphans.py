@@ -142,7 +142,7 @@ class Orphans:
         del self._orphans[orphan.entry.attempt]
         if orphan.locks is not None:
             orphan.locks.release()
-        self._dead(orphan.entry, "Its executor has ended without a record and no process of it is left.")
+        self._dead(orphan.entry, _proof(orphan.entry))
 
     def _watch(self, orphan: Orphan, found: list[Stat]) -> None:
         for stat in found[:MOST_WATCHED]:
@@ -170,3 +170,9 @@ class Orphans:
             if stat is not None and stat.living:
                 found[pid] = stat
         return list(found.values())
+
+
+def _proof(entry: Entry) -> str:
+    killed = cgroup.kills_in(entry.group)
+    why = f"; the kernel has killed {killed} of the processes in its control group for lack of memory" if killed else ""
+    return f"Its executor has ended without a record and no process of it is left{why}."
