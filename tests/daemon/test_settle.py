@@ -272,6 +272,15 @@ def test_a_success_with_a_number_that_is_not_finite_is_marked(scene: Scene) -> N
     assert scene.marked("c1") == {}
 
 
+def test_an_end_where_files_of_the_frozen_copy_were_altered_is_marked_good_or_bad(scene: Scene) -> None:
+    scene.submit(scene.sweep("s", *cells(3)))
+    for name, code in (("c0", 0), ("c1", 1)):
+        scene.end(name, code=code, stale=("pkg/a.py", "b.py"))
+        assert scene.marked(name) == {Mark.STALE_CODE: "changed in its frozen copy: pkg/a.py, b.py"}
+    scene.end("c2", code=0)
+    assert scene.marked("c2") == {}
+
+
 def test_a_success_whose_times_are_not_known_is_not_marked(scene: Scene) -> None:
     scene.submit(scene.sweep("s", *cells(1), estimate=100.0))
     scene.over(scene.begin("c0"), {"reason": "exited", "code": 0})
