@@ -11,6 +11,7 @@ import fcntl
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 from . import locks
 from .complaint import complain
@@ -26,8 +27,8 @@ IDLE_EXIT = 60.0
 """Seconds without a server and without a live attempt after which the runner goes."""
 
 
-def main() -> int:
-    """Run the supervisor and return its exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the supervisor with these arguments (None: those of the process) and return its exit code."""
     parser = argparse.ArgumentParser(prog="overnight-runner", description="Starts and watches attempts on this host.")
     parser.add_argument("state_dir", metavar="STATE_DIR", help="folder of this runner: socket, journal, lock")
     parser.add_argument(
@@ -43,8 +44,8 @@ def main() -> int:
         metavar="FOLDER",
         help="where devices are locked against other homes and users of this host (default: %(default)s)",
     )
-    arguments = parser.parse_args()
-    state_dir = os.path.realpath(arguments.state_dir)
+    options = parser.parse_args(arguments)
+    state_dir = os.path.realpath(options.state_dir)
     try:
         os.makedirs(state_dir, mode=0o700, exist_ok=True)
         os.chmod(state_dir, 0o700)
@@ -56,7 +57,7 @@ def main() -> int:
         print(f"Another runner holds {state_dir}.", file=sys.stderr)
         return 3
     _stand_alone()
-    supervisor = Supervisor(state_dir, arguments.idle_exit, os.path.abspath(arguments.locks))
+    supervisor = Supervisor(state_dir, options.idle_exit, os.path.abspath(options.locks))
     supervisor.settle_inherited()
     _let_go(state_dir)
     supervisor.run()
