@@ -84,7 +84,7 @@ def test_like_ends_are_gathered_until_a_long_time_passes() -> None:
 
 def test_bulk_events_count_their_runs_and_braces_in_texts_are_texts() -> None:
     told = story([event(1, "run.block", "s", ids=["a", "b"], reason="{n}{thing}")], Cast({"x": "y"}))
-    assert [(it.number, it.text[:14]) for it in told] == [(2, "2 runs blocked")]
+    assert [(it.number, it.text[:14]) for it in told] == [(2, "2 runs: blocke")]
     assert story([event(2, "hold.put", "box", code="c")], Cast())[0].text == "nothing new starts for box: ?"
 
 

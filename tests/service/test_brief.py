@@ -65,11 +65,11 @@ def test_the_story_of_a_run_is_told_from_its_submission_to_what_may_be_done(desk
     assert found["asked"]["parameters"] == {"lr": 0.1}
     assert found["asked"]["limits"] == {"attempts": 2, "time_limit": 600.0}
     assert texts(found["history"]) == [
-        "4 runs submitted by ada",
-        "it got a place on here: attempt 1",
+        "submitted by ada",
+        "got a place on here, attempt 1",
         "attempt 1 runs on here",
         "attempt 1 on here ended, transient: tried again later",
-        "it got a place on here: attempt 2",
+        "got a place on here, attempt 2",
         "attempt 2 runs on here",
         "attempt 2 on here ended, nonzero_exit: failed for good",
     ]

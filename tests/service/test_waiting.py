@@ -53,6 +53,14 @@ def test_what_happens_to_others_is_no_news(desk: Desk) -> None:
     assert desk.ask("wait", id="p/s", until=["change"], after=after, wait=0)["event"]["kind"] == "run.claim"
 
 
+def test_of_an_event_about_many_runs_only_the_one_that_was_asked_about_is_named(desk: Desk) -> None:
+    run = desk.runs(desk.submit(PLAN))["a"]
+    after = desk.last_event()
+    desk.ask("cancel", id="p/s")
+    told = desk.ask("wait", id=run.id, until=["cancelled"], after=after)["event"]
+    assert (told["kind"], told["payload"]["ids"]) == ("run.cancel", [run.id])
+
+
 def test_one_attempt_is_waited_for_by_its_number(desk: Desk) -> None:
     run = desk.runs(desk.submit(PLAN))["lr0.1"]
     desk.start(run)

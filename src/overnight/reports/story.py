@@ -60,23 +60,23 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "campaign.cancel": "over: cancelled",
         "campaign.reopen": "active again",
         "campaign.annotate": "its analysis hook was run: {analysis}",
-        "sweep.pause": "{thing} paused by {actor}",
-        "sweep.resume": "{thing} resumed by {actor}",
-        "sweep.settle": "{thing} is over",
-        "sweep.reopen": "{thing} is active again",
-        "sweep.update": "{thing} was changed by {actor}",
-        "run.create": "{thing} submitted by {actor}",
-        "run.claim": "{thing} got a place on {target}: attempt {attempt}",
-        "run.cancel": "{thing} cancelled by {actor}",
+        "sweep.pause": "{thing}: paused by {actor}",
+        "sweep.resume": "{thing}: resumed by {actor}",
+        "sweep.settle": "{thing}: over",
+        "sweep.reopen": "{thing}: active again",
+        "sweep.update": "{thing}: changed by {actor}",
+        "run.create": "{thing}: submitted by {actor}",
+        "run.claim": "{thing}: got a place on {target}, attempt {attempt}",
+        "run.cancel": "{thing}: cancelled by {actor}",
         "run.order_stop": "{thing}: its stop was asked for by {actor}",
-        "run.block": "{thing} blocked: {reason}",
-        "run.unblock": "{thing} no longer blocked",
-        "run.retry": "{thing} asked for again by {actor}",
-        "run.skip": "{thing} superfluous: outputs are there already",
-        "run.refuse": "{thing} refused: {detail}",
-        "run.priority": "{thing} got the priority {priority} by {actor}",
-        "run.update": "{thing} was changed by {actor}",
-        "run.enqueue": "{thing} started by {actor}",
+        "run.block": "{thing}: blocked, {reason}",
+        "run.unblock": "{thing}: no longer blocked",
+        "run.retry": "{thing}: asked for again by {actor}",
+        "run.skip": "{thing}: superfluous, outputs are there already",
+        "run.refuse": "{thing}: refused, {detail}",
+        "run.priority": "{thing}: got the priority {priority} by {actor}",
+        "run.update": "{thing}: changed by {actor}",
+        "run.enqueue": "{thing}: started by {actor}",
         "attempt.confirm": "attempt {attempt} runs on {target}",
         "attempt.order_stop": "a stop of attempt {attempt} was ordered",
         "attempt.annotate": "attempt {attempt} is worth a look: {mark}, {detail}",
@@ -86,12 +86,13 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "hold.drop": "starts for {subject} are allowed again",
         "target.lost": "{subject} is not reached any more: {detail}",
         "target.found": "{subject} is reached again",
-        "question.ask": "{thing} asks a person something",
-        "question.answer": "a question of {thing} was answered by {actor}: {after}",
+        "question.ask": "{thing}: asks a person something",
+        "question.answer": "{thing}: a question was answered by {actor}, {after}",
         "alert.raise": "people were told: {title}",
     }
 )
-"""Events that are told, and how. All others are left out."""
+"""Events that are told, and how; of one thing alone without saying which. All others are left out."""
+WHICH = "{thing}: "
 MANY = frozenset(
     {
         "run.cancel", "run.order_stop", "run.block", "run.unblock", "run.retry", "run.skip", "run.refuse",
@@ -129,10 +130,11 @@ def _told(event: Event, cast: Cast) -> Happening | None:
     sentence = SENTENCES.get(event.kind)
     if sentence is None:
         return None
-    number, words = len(event.payload.get("ids", (0,))), _words(event, cast)
-    like = ""
-    if event.kind in MANY and cast.names:
-        like = sentence.format_map(_Words({**words, "thing": "{n} runs"}))
+    words = _words(event, cast)
+    if not cast.names:
+        return Happening(event.seq, event.wall, event.wall, 1, sentence.removeprefix(WHICH).format_map(words))
+    like = sentence.format_map(_Words({**words, "thing": "{n} runs"})) if event.kind in MANY else ""
+    number = len(event.payload.get("ids", (0,)))
     return Happening(event.seq, event.wall, event.wall, number, sentence.format_map(words), like)
 
 

@@ -107,9 +107,17 @@ def look(session: Session, request: WaitFor) -> View:
         "why": why,
         "until": word,
         "state": standing.state,
-        "event": views.event(event) if event else None,
+        "event": _told(event, subject) if event else None,
         "next": event.seq if event else following,
     }
+
+
+def _told(event: Event, subject: Subject) -> View:
+    """An event; of many runs that it names, only the one that was asked about."""
+    shown = views.event(event)
+    if subject.noun == "run" and "ids" in event.payload:
+        shown["payload"]["ids"] = [subject.id]
+    return shown
 
 
 def _standing(session: Session, subject: Subject) -> tuple[Standing, str]:

@@ -263,7 +263,8 @@ def _decide(session: Session, group: Group, waits: Sequence[View]) -> list[View]
     for it in waits:
         if it["state"] in ("failed", "blocked", "ready"):
             said = f"{it['runs']} {it['state']}, such as {it['name']}: {it['reason']}"
-            found.append({"text": said, "commands": list(it["next"])})
+            every = [f"overnight retry {group.id} --failed"] if it["state"] == "failed" and it["runs"] > 1 else []
+            found.append({"text": said, "commands": [*it["next"], *every]})
     return found
 
 
