@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from overnight.domain.errors import Rejected, Unavailable
+from overnight.host import inventory, reading
 from overnight.targets.files import LocalFiles
 
 MODE, MTIME = 0o644, 1_700_000_000.0
@@ -33,30 +35,23 @@ class FolderBox(LocalFiles):
     def inventory(self, folder: str, workdir: str, outputs: Sequence[str]) -> list[dict[str, Any]]:
         self._reach()
         self.listed += 1
-        found = [_entry("run", folder, path) for path in sorted(Path(folder).rglob("*")) if path.is_file()]
-        found += [_entry("work", workdir, Path(workdir, it)) for it in outputs if Path(workdir, it).is_file()]
-        return found + self.extra
+        answer = inventory.Inventories().ask(folder, workdir, outputs)
+        return [{**row, "mtime": MTIME} for row in answer["files"]] + self.extra
 
-    def read(self, root: str, folder: str, workdir: str, path: str, offset: int, limit: int) -> bytes:
+    def read(self, root: str, folder: str, workdir: str, path: str, offset: int, limit: int) -> tuple[bytes, int, int]:
         self._reach()
         self.before(path)
         self.asked.append((path, offset, limit))
         try:
-            with Path(folder if root == "run" else workdir, path).open("rb") as file:
-                file.seek(offset)
-                return self.lie(path, file.read(limit))
+            told = reading.read(root, folder, workdir, path, offset, limit)
         except OSError as error:
             raise Rejected(str(error)) from error
+        data = self.lie(path, base64.b64decode(told["data"]))
+        return data, max(told["next"], offset + len(data)) if data else told["next"], told["bytes"]
 
     def _reach(self) -> None:
         if self.cut():
             raise Unavailable("the link is cut")
-
-
-def _entry(root: str, base: str, path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
-    name = str(path.relative_to(base)) if path.is_relative_to(base) else str(path)
-    return entry(root, name, data)
 
 
 def entry(root: str, path: str, data: bytes = b"", **changes: Any) -> dict[str, Any]:

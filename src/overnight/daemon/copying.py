@@ -37,10 +37,12 @@ class Box(Protocol):
     """Reads what lies on another machine. Both raise Unavailable when it is not reached, Rejected when it refuses."""
 
     def inventory(self, folder: str, workdir: str, outputs: Sequence[str]) -> Sequence[Mapping[str, Any]]:
-        """Every file that an attempt left: `root` (`run` or `work`), `path`, `bytes`, `mode`, `mtime`, `sha256`."""
+        """Every file that an attempt left: `root` (of `ROOTS`), `path`, `bytes`, `mode`, `mtime`, and `sha256` or
+        `problem`."""
 
-    def read(self, root: str, folder: str, workdir: str, path: str, offset: int, limit: int) -> bytes:
-        """Bytes of one of them; less than `limit` at its end."""
+    def read(self, root: str, folder: str, workdir: str, path: str, offset: int, limit: int) -> tuple[bytes, int, int]:
+        """Bytes of one of them, where the next read continues, and how long the file is now. No bytes and a later
+        place: a hole, what lies between is zeros; neither: its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,15 @@ class Missing:
     file: LeftFile
     start: int
     stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a host told of a file from `start` to before `stop`; no data: a hole."""
+
+    start: int
+    stop: int
+    data: bytes
 
 
 class _Changed(Exception):
@@ -71,8 +82,6 @@ def fetch(box: Box, job: Job, home: Path, reserve: int = 0) -> Fetched:
         if error.errno in NEVER:
             raise SyncFailed(f"this machine cannot hold {name}: {error.strerror}") from error
         raise Unavailable(f"{name} cannot be written here: {error.strerror}") from error
-    except Rejected as error:
-        raise SyncFailed(f"its host refuses: {shown(str(error))}") from error
 
 
 def copied(home: Path) -> Fetched | None:
@@ -102,30 +111,32 @@ class _Copy:
         """Bring everything, verify it, and give the folder its name."""
         self.partial.mkdir(mode=0o700, parents=True, exist_ok=True)
         problem: object = None
-        for turn in range(TRIES):
-            files = self._listed()
+        for _ in range(TRIES):
             try:
-                self._bring(files, gaps=turn == 0)
+                files = self._listed()
+                self._bring(files)
                 return self._sealed(files)
             except (_Changed, Rejected) as error:
                 problem = error
-        raise SyncFailed(f"{problem}, each of {TRIES} times")
+        raise SyncFailed(f"{shown(str(problem), 400)}, each of {TRIES} times")
 
     def _listed(self) -> list[LeftFile]:
         job = self.job
         return listed(self.box.inventory(job.folder, job.workdir, job.outputs))
 
-    def _bring(self, files: Sequence[LeftFile], *, gaps: bool) -> None:
+    def _bring(self, files: Sequence[LeftFile]) -> None:
         """Have every file here with the hash that its host says. Raises _Changed."""
         _take_away(self.partial, {file.place for file in files})
         missing = [it for file in files if not _is_whole(it := self._begun(file))]
-        wanted = [part for it in missing for part in self._parts(it, files, gaps=gaps)]
-        self._check_room(sum(part.stop - part.start for part in wanted))
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"copy {self.job.attempt}") as pool:
-            pieces = _pieces(wanted)
+            holes: dict[str, int] = {}
+            pieces = _pieces(missing, holes)
             while batch := list(islice(pieces, AT_ONCE)):
-                for piece, data in zip(batch, pool.map(self._read, batch), strict=True):
-                    self._write(piece, data)
+                self._check_room(sum(piece.stop - piece.start for piece in batch))
+                for piece, parts in zip(batch, pool.map(self._read, batch), strict=True):
+                    for part in parts:
+                        self._write(piece.file, part)
+                    holes[piece.file.place] = max(piece.stop, parts[-1].stop)
         for it in missing:
             self._verify(it.file)
 
@@ -143,48 +154,40 @@ class _Copy:
             os.close(descriptor)
         return Missing(file, size, file.bytes)
 
-    def _parts(self, it: Missing, files: Sequence[LeftFile], *, gaps: bool) -> list[Missing]:
-        """What must be asked for: all that is missing, but for what the runner gave back of a log, which is zeros."""
-        if not gaps or it.file.place != "log" or all(file.place != "log.gap" for file in files):
-            return [it]
-        start, stop = self._gap()
-        parts = (Missing(it.file, it.start, min(start, it.stop)), Missing(it.file, max(stop, it.start), it.stop))
-        return [part for part in parts if part.start < part.stop] if start < stop else [it]
-
-    def _gap(self) -> tuple[int, int]:
-        job = self.job
-        try:
-            start, stop = (
-                int(word) for word in self.box.read("run", job.folder, job.workdir, "log.gap", 0, 64).split()
-            )
-        except ValueError:
-            return 0, 0
-        return max(0, start), stop
-
     def _check_room(self, needed: int) -> None:
         free = shutil.disk_usage(self.partial).free
         if needed + self.reserve > free:
             raise Unavailable(f"no room here for {needed} bytes more: {free} are free, {self.reserve} must stay so")
 
-    def _read(self, piece: Missing) -> bytes:
+    def _read(self, piece: Missing) -> list[Part]:
+        """What a piece consists of; a hole may go on behind it."""
         job, file = self.job, piece.file
-        data = self.box.read(file.root, job.folder, job.workdir, file.path, piece.start, piece.stop - piece.start)
-        if len(data) != piece.stop - piece.start:
-            raise _Changed(f"{shown(file.place)} was shorter when it was read than its host had said")
-        return data
+        parts: list[Part] = []
+        at = piece.start
+        while at < piece.stop:
+            data, stop, _ = self.box.read(file.root, job.folder, job.workdir, file.path, at, piece.stop - at)
+            if stop <= at or len(data) > piece.stop - at or (data and len(data) != stop - at):
+                raise _Changed(f"{shown(file.place)} was another one when it was read than its host had said")
+            parts.append(Part(at, stop, data))
+            at = stop
+        return parts
 
-    def _write(self, piece: Missing, data: bytes) -> None:
-        descriptor = os.open(self.partial / piece.file.place, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    def _write(self, file: LeftFile, part: Part) -> None:
+        if not part.data:
+            return
+        descriptor = os.open(self.partial / file.place, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
+            data = part.data
             while data:
-                written = os.pwrite(descriptor, data, piece.stop - len(data))
+                written = os.pwrite(descriptor, data, part.stop - len(data))
                 data = data[written:]
         finally:
             os.close(descriptor)
 
     def _verify(self, file: LeftFile) -> None:
-        """Compare the hashes; what is wrong is dropped. Raises _Changed."""
+        """Compare the hashes; what is wrong is dropped. A hole at the end was not written. Raises _Changed."""
         path = self.partial / file.place
+        os.truncate(path, file.bytes)
         if _sha256(path) != file.sha256:
             os.truncate(path, 0)
             raise _Changed(f"{shown(file.place)} was another one when it was read than its host had said")
@@ -207,10 +210,14 @@ def _is_whole(it: Missing) -> bool:
     return it.start == it.stop and it.file.bytes > 0
 
 
-def _pieces(wanted: Iterable[Missing]) -> Iterator[Missing]:
-    for it in wanted:
-        for start in range(it.start, it.stop, PIECE):
-            yield Missing(it.file, start, min(start + PIECE, it.stop))
+def _pieces(missing: Iterable[Missing], holes: Mapping[str, int]) -> Iterator[Missing]:
+    """What is to be asked for, in order. `holes`: place -> up to where no more is, as that becomes known."""
+    for it in missing:
+        start = it.start
+        while (start := max(start, holes.get(it.file.place, 0))) < it.stop:
+            stop = min(start + PIECE, it.stop)
+            yield Missing(it.file, start, stop)
+            start = stop
 
 
 def _manifest(job: Job, files: Sequence[LeftFile], fetched: Fetched) -> dict[str, Any]:

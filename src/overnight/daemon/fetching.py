@@ -137,8 +137,13 @@ class Fetches:
     """When people were last told of what is late."""
 
     def expect(self, now: float) -> None:
-        """There is more to copy, or nothing of what was last done is on record."""
+        """There is more to copy."""
         self.next = min(self.next, now)
+
+    def forget(self) -> None:
+        """Nothing of what was last done is on record."""
+        self.next = 0.0
+        self._reached.clear()
 
     def send(self, world: World, now: float) -> None:
         """Begin what is due. Only targets that are reached are asked."""

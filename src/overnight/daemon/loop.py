@@ -129,7 +129,7 @@ class Loop:
             self.due = Due()
             self.watch.forget()
             self.looks.forget()
-            self.fetches.expect(self.world.clock.boot())
+            self.fetches.forget()
             self._steered = True
             return UNAVAILABLE_SECONDS
 

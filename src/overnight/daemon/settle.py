@@ -44,8 +44,6 @@ class Settled:
     """Targets of which GPUs came back."""
     collected: frozenset[str] = frozenset()
     """Targets from which what attempts left is brought here."""
-    fetches: bool = False
-    """Whether there is more to bring here."""
 
 
 def ours(claims: Mapping[str, Claimed], news: Sequence[News]) -> list[News]:
@@ -168,10 +166,9 @@ def _end(session: Session, attempt: Attempt, fact: Fact, transition: str, outcom
         return
     done.forget.setdefault(attempt.target, []).append(attempt.id)
     _free(session, attempt, outcome, done)
-    fetched = attempt.target in done.collected and transition != "refuse"
+    fetched = attempt.target in done.collected and transition != "refuse" and not isinstance(seen, Absent)
     if fetched:
         fetches.expect(session, attempt)
-        done.fetches = True
     seconds = _seconds(attempt, known)
     done.ended += judge(session, attempt, outcome, seconds, fact.evidence.metrics, here=not fetched)
     if fact.evidence.stale:

@@ -19,10 +19,10 @@ MANIFEST = "fetched.json"
 WORK = "work"
 """Folder for declared outputs that lay in the working folder."""
 OUTSIDE = "outside"
-"""Folder for declared outputs that lay at absolute paths."""
+"""Folder for declared outputs that lay outside of the working folder."""
 HEX = frozenset("0123456789abcdef")
-ROOTS: Mapping[str, str] = {"run": "", "work": f"{WORK}/"}
-"""What a path is told relative to -> where that lies here."""
+ROOTS: Mapping[str, str] = {"run": "", "work": f"{WORK}/", "out": f"{OUTSIDE}/"}
+"""What a path is told relative to (the attempt's folder, its working folder, `/`) -> where that lies here."""
 
 
 class SyncFailed(Exception):
@@ -69,7 +69,7 @@ class LeftFile:
     """One file, as its host listed it."""
 
     root: str
-    """`run` (the attempt's folder) or `work` (its working folder)."""
+    """One of `ROOTS`."""
     path: str
     """As the host calls it."""
     place: str
@@ -104,6 +104,8 @@ def listed(answer: Iterable[Mapping[str, Any]]) -> list[LeftFile]:
 
 
 def _file(entry: Mapping[str, Any]) -> LeftFile:
+    if "problem" in entry:
+        raise SyncFailed(f"its host cannot read {shown(str(entry.get('path')))}: {shown(str(entry['problem']))}")
     try:
         root, path, digest = entry["root"], entry["path"], entry["sha256"]
         size, mode, mtime = int(entry["bytes"]), int(entry["mode"]), float(entry["mtime"])
@@ -118,8 +120,7 @@ def _file(entry: Mapping[str, Any]) -> LeftFile:
 
 def place_of(root: str, path: str) -> str:
     """Where a file lies below the attempt's folder here. Raises SyncFailed for a path that leads anywhere else."""
-    outside = root == "work" and path.startswith("/")
-    place = f"{OUTSIDE}{path}" if outside else f"{ROOTS[root]}{path}"
+    place = f"{ROOTS[root]}{path}"
     parts = place.split("/")
     if any(part in ("", ".", "..") for part in parts) or "\0" in path:
         raise SyncFailed(f"its host lists {shown(path)}, which is no file below its folder")
@@ -158,10 +159,10 @@ def summary_of(files: Sequence[LeftFile]) -> Fetched:
     return Fetched(len(files), sum(file.bytes for file in files), digest_of(files))
 
 
-def shown(text: str) -> str:
-    """A name of a host in a sentence: short, and without what a terminal or a database would not take."""
-    clean = "".join(letter if letter.isprintable() else "?" for letter in text[:121])
-    return clean if len(clean) <= 120 else f"{clean[:117]}..."
+def shown(text: str, most: int = 120) -> str:
+    """What a host says in a sentence: of at most so many characters, all of which a terminal and a database take."""
+    clean = "".join(letter if letter.isprintable() else "?" for letter in text[: most + 1])
+    return clean if len(clean) <= most else f"{clean[: most - 3]}..."
 
 
 def _raw(name: str) -> bytes:

@@ -22,8 +22,8 @@ class Left(Files, Protocol):
     def inventory(self, folder: str, workdir: str, outputs: Sequence[str]) -> Sequence[Mapping[str, Any]]:
         """Every file that an attempt left. Raises Unavailable, or Rejected when the machine refuses."""
 
-    def read(self, root: str, folder: str, workdir: str, path: str, offset: int, limit: int) -> bytes:
-        """Bytes of one of them. Raises as `inventory`."""
+    def read(self, root: str, folder: str, workdir: str, path: str, offset: int, limit: int) -> tuple[bytes, int, int]:
+        """Bytes of one of them, where the next read continues, and its length. Raises as `inventory`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class HomeFirst:
         """See `Left.inventory`."""
         return self.there.inventory(folder, workdir, outputs)
 
-    def read(self, root: str, folder: str, workdir: str, path: str, offset: int, limit: int) -> bytes:
+    def read(self, root: str, folder: str, workdir: str, path: str, offset: int, limit: int) -> tuple[bytes, int, int]:
         """See `Left.read`."""
         return self.there.read(root, folder, workdir, path, offset, limit)
 
