@@ -25,7 +25,14 @@ if TYPE_CHECKING:
         Submitted,
         Updated,
     )
-    from overnight.service.answers.documents import Checkup, ComparisonView, TablesReport, TextReport, Verification
+    from overnight.service.answers.documents import (
+        Checkup,
+        ComparisonView,
+        TablesReport,
+        Targets,
+        TextReport,
+        Verification,
+    )
     from overnight.service.answers.looks import AlertList, CampaignList, EventList, LogPart, RunList, Status
     from overnight.service.answers.queues import ExplainedCampaign, ExplainedRun, ExplainedSweep, QueueView
     from overnight.service.answers.summaries import SummaryView
@@ -315,6 +322,10 @@ class Methods:
     def priority(self, id: str, *, priority: int, key: str | None = None) -> Prioritised:
         """Let something go before the rest."""
         return cast("Prioritised", self._call("priority", {"id": id, "priority": priority}, key))
+
+    def list_targets(self) -> Targets:
+        """Machines that runs may go to, and how they are reached."""
+        return cast("Targets", self._call("list_targets", {}))
 
     def doctor(self, *, target: str | Unset = UNSET) -> Checkup:
         """Preflight of a target."""
