@@ -123,7 +123,7 @@ class Keeper:
 
     def _try(self) -> Link:
         try:
-            link, stream = self._open()
+            link = self._open()
         except (OSError, Unavailable, Uncertain) as error:
             self._why = error.why if isinstance(error, Unreached) else Why("unreachable", str(error), "")
             self._back_off(error.pause if isinstance(error, Unreached) else None)
@@ -133,7 +133,7 @@ class Keeper:
         self.generation += 1
         self._link = link
         if not link.is_open:
-            self._note_end(link, stream)
+            self._note_end(link)
         return link
 
     def _unreached(self, otherwise: str) -> Unreached:
@@ -145,7 +145,7 @@ class Keeper:
             self._failing_since = now
         self._not_before = now + (pause or self._patience.pause(now - self._failing_since, self._luck()))
 
-    def _open(self) -> tuple[Link, Stream]:
+    def _open(self) -> Link:
         stream = self._way.open()
         link = Link(
             stream.connection,
@@ -163,27 +163,31 @@ class Keeper:
         except BaseException:
             link.close()
             raise
-        return link, stream
+        return link
 
     def _lost(self, link: Link, stream: Stream) -> None:
-        """The link's thread says that it ended; one that ended before it was used is noted by whoever opened it."""
-        stream.end()
+        """The link's thread says that it ended. One that ended before it was used is noted by whoever opened it.
+
+        That it ended is told at once; the way may take a while to say why.
+        """
         self._seen_at = link.heard_at
         if link is self._link:
-            self._note_end(link, stream)
+            self._note_end(link)
+        noted = self._why
         self.generation += 1
         self._changed()
+        why = stream.end()
+        if why is not None and link is self._link and noted is self._why:
+            self._why = why
 
-    def _note_end(self, link: Link, stream: Stream) -> None:
+    def _note_end(self, link: Link) -> None:
         with self._noting:
-            if link is self._noted:
-                return
-            self._noted = link
-            self._since = self._clock.boot()
-            self._why = stream.end() or Why(
-                "timed_out" if link.silent else "ended", f"the connection ended: {link.why}", ""
-            )
-            self._note_its_life()
+            if link is not self._noted:
+                self._noted = link
+                self._since = self._clock.boot()
+                code = "timed_out" if link.silent else "ended"
+                self._why = Why(code, f"the connection ended: {link.why}", "")
+                self._note_its_life()
 
     def _note_its_life(self) -> None:
         if self._since - self._opened_at >= SHORT_LIFE:

@@ -102,6 +102,7 @@ _SIGNS = (
         "our folder there cannot be made or written",
         lambda site: f'Name another one: folder = "/…" in [targets.{site.name}]',
     ),
+    _sign("no_runner", r"^overnight: no runner", "the runner there cannot be started", _look),
     _sign(
         "folder_unsafe",
         r"^overnight: unsafe",
