@@ -19,6 +19,9 @@ from overnight.host import copies
 from overnight.host.listing import MOST_FILES, CopyError
 from overnight.runner.snapshot import PIECE, Listed
 
+MOST_COMING = 4
+"""Lists that are taken in at once; of more the oldest is forgotten and must be begun again."""
+
 
 class Code:
     """The copies in one folder, as one server asks for them. `archive`: the program to unpack with; None = this one."""
@@ -26,7 +29,7 @@ class Code:
     def __init__(self, folder: str, archive: str | None = None) -> None:
         self._folder = folder
         self._archive = archive
-        self._coming: tuple[str, list[Listed]] = ("", [])
+        self._coming: dict[str, list[Listed]] = {}
 
     def have(self, identity: str) -> dict[str, Any]:
         """`have`: whether the copy is there."""
@@ -40,13 +43,16 @@ class Code:
 
         Raises CopyError, Busy, OSError.
         """
-        known, listed = self._coming
-        listed = listed if first and known == identity else []
+        listed = self._coming.pop(identity, []) if first else []
         if first != len(listed) or first + len(files) > MOST_FILES:
             raise CopyError("The list of files came in another order, or is too long: begin again.")
         listed += _listed(files)
-        self._coming = (identity, listed) if more else ("", [])
-        return {} if more else self._begun(identity, listed)
+        if not more:
+            return self._begun(identity, listed)
+        self._coming[identity] = listed
+        for forgotten in list(self._coming)[:-MOST_COMING]:
+            del self._coming[forgotten]
+        return {}
 
     def _begun(self, identity: str, listed: list[Listed]) -> dict[str, Any]:
         place = copies.place_of(self._folder, identity)

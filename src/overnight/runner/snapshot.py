@@ -152,8 +152,12 @@ def _is_same(path: bytes, listed: Listed, changed_at: int) -> bool:
 
 def shown(path: str) -> str:
     """A path as text that any program can print, bounded."""
-    text = path[:LONGEST_SHOWN].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(it if it.isprintable() else f"\\x{ord(it):02x}" for it in text)
+    return "".join(it if it.isprintable() else _escaped(ord(it)) for it in path[:LONGEST_SHOWN])
+
+
+def _escaped(number: int) -> str:
+    byte = number - 0xDC00  # how a byte that is no UTF-8 stands in a text
+    return f"\\x{byte if 0x80 <= byte <= 0xFF else number:02x}"
 
 
 def kind_of(mode: int) -> str:

@@ -25,6 +25,25 @@ class Page(NamedTuple):
     working: int | None
 
 
+class Begun(NamedTuple):
+    """What a host lacks of a frozen copy: positions of files, where rsync may put them there (None = it has none), and
+    the command that takes in a stream of them."""
+
+    missing: tuple[int, ...]
+    tree: str | None
+    unpack: tuple[str, ...]
+
+
+def begun(fields: Fields) -> Begun:
+    """See `Begun`."""
+    return Begun(counts(fields["missing"]), maybe(fields["tree"], text), texts(fields["unpack"]))
+
+
+def counts(values: Any) -> tuple[int, ...]:
+    """A list of whole numbers."""
+    return tuple(count(it) for it in values)
+
+
 def text(value: Any) -> str:
     """A text."""
     if not isinstance(value, str) or len(value) > LONGEST_TEXT:

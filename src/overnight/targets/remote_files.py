@@ -14,6 +14,8 @@ SECONDS = 20.0
 """Longest wait for one answer."""
 EVIDENCE_SECONDS = 60.0
 """The same where a whole log is read: about 1 s per 50 MB."""
+CODE_SECONDS = 300.0
+"""The same where all files of a frozen copy are read or copied there."""
 PIECE = 512 * 1024
 """Bytes of a file that one answer brings at most."""
 MOST_WAITS = 24
@@ -138,6 +140,21 @@ class RemoteFiles:
             "host.read",
             {**fields, "limit": limit},
             lambda it: (*answers.piece(it, offset, limit), answers.count(it["bytes"])),
+        )
+
+    def code_have(self, identity: str) -> bool:
+        """Whether a frozen copy is there, whole."""
+        return self._told("host.code_have", {"identity": identity}, lambda it: answers.truth(it["have"]))
+
+    def code_begin(self, identity: str, files: Sequence[Sequence[Any]], first: int, more: bool) -> answers.Begun | None:
+        """Tell the part of a copy's list that begins at `first`; after the last one hear what is missing there."""
+        fields = {"identity": identity, "files": files, "first": first, "more": more}
+        return self._told("host.code_begin", fields, lambda it: None if more else answers.begun(it), CODE_SECONDS)
+
+    def code_commit(self, identity: str) -> tuple[int, ...]:
+        """Make a copy final; positions of files that are missing still, or not as listed: then it was not made."""
+        return self._told(
+            "host.code_commit", {"identity": identity}, lambda it: answers.counts(it["missing"]), CODE_SECONDS
         )
 
     def _pieces(self, operation: str, fields: Fields, offset: int, limit: int) -> tuple[bytes, int]:
