@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 import threading
@@ -17,13 +18,16 @@ from overnight.config import Configuration
 from overnight.daemon.analyst import Analyst
 from overnight.daemon.answers import Answers
 from overnight.daemon.aside import Aside
+from overnight.daemon.errands import ThreadedErrands
 from overnight.daemon.herald import Herald, Messenger
 from overnight.daemon.loop import Loop
 from overnight.daemon.sessions import next_session, open_epoch
 from overnight.daemon.world import Place, World
+from overnight.domain.cluster import HERE
 from overnight.domain.errors import Refused, StoreRefused
-from overnight.home import HomeLock, attempt_key_of, token_of
-from overnight.ids import system_random
+from overnight.fleet import Fleet, Growing
+from overnight.home import HomeLock, attempt_key_of, id_of, token_of
+from overnight.ids import new_home_id, system_random
 from overnight.runner.locks import holders
 from overnight.service.context import Context, Spot
 from overnight.service.findings import summary
@@ -73,6 +77,7 @@ class Plane:
     _aside: Aside
     _store: Store
     _target: RunnerTarget
+    _fleet: Fleet
     _probe: GpuProbe
     _stop: threading.Event
     _thread: threading.Thread
@@ -84,6 +89,7 @@ class Plane:
         self._thread.join()
         self._aside.close()
         self._target.close()
+        self._fleet.close()
         self._probe.close()
         self._store.close()
         self.lock.release()
@@ -123,27 +129,42 @@ def _start(configuration: Configuration, lock: HomeLock, broken: Callable[[str],
     runs_folder = configuration.home / "runs"
     runs_folder.mkdir(mode=0o700, exist_ok=True)
     rng = system_random()
-    spot = Place(target, files, runs_folder, configuration.local.log_cap_mib * 1024 * 1024, doing)
+    here = Place(target, files, runs_folder, configuration.local.log_cap_mib * 1024 * 1024, doing)
+    errands = ThreadedErrands()
+    fleet = Fleet(
+        configuration,
+        store,
+        clock,
+        rng,
+        id_of(configuration),
+        lambda floor: next_session(store, floor),
+        Growing({HERE: here}),
+        Growing({HERE: Spot(target, files, target.status, clock.boot)}),
+    )
     world = World(
         store,
-        {target.name: spot},
+        fleet.places,
         clock,
         rng,
         home=lambda: files.room(str(configuration.home)),
         reserve=configuration.local.reserve,
         variables=lambda attempt: _variables(keyring, lock.url, attempt),
+        errands=errands,
+        copies=runs_folder,
     )
     loop = Loop(world)
-    target.wake = loop.wake
+    target.wake = errands.wake = fleet.wake = loop.wake
+    fleet.open_known()
     stop = threading.Event()
     thread = threading.Thread(target=_guarded, args=(loop, stop, broken), name="loop", daemon=True)
-    spots = {target.name: Spot(target, files)}
-    context = Context(store, spots, configuration, rng, lambda: loop.wake(steered=True), keyring=keyring)
+    context = Context(
+        store, fleet.spots, configuration, rng, lambda: loop.wake(steered=True), keyring=keyring, fleet=fleet
+    )
     aside = _aside(configuration, context, messenger)
     world.written = aside.wake
     thread.start()
     aside.start()
-    return Plane(context, lock, aside, store, target, probe, stop, thread)
+    return Plane(context, lock, aside, store, target, fleet, probe, stop, thread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +197,26 @@ def visit(configuration: Configuration, *, changes: bool) -> Visit:
         target = _local_target(configuration, store, clock, probe)
         stack.callback(target.close)
         seen: Store = store if changes else Bystander(store, pause)
-        spots = {target.name: Spot(target, LocalFiles())}
-        context = Context(seen, spots, configuration, system_random(), lambda: None)
+        spots = Growing({HERE: Spot(target, LocalFiles(), target.status, clock.boot)})
+        fleet = _visiting_fleet(configuration, store, clock, spots, changes=changes)
+        stack.callback(fleet.close)
+        fleet.look_up()
+        context = Context(seen, spots, configuration, system_random(), lambda: None, fleet=fleet)
         return Visit(context, stack.pop_all().close)
+
+
+def _visiting_fleet(
+    configuration: Configuration, store: Store, clock: Clock, spots: Growing[Spot], *, changes: bool
+) -> Fleet:
+    """The machines for a process that serves nothing. Beside a server it goes to them as another home would: two of one
+    home would take each other's place."""
+    own = id_of(configuration) if configuration.home.is_dir() else new_home_id()
+    home = own if changes else hashlib.sha256(f"visitor of {own}".encode()).hexdigest()[: len(own)]
+
+    def session(floor: int) -> int:
+        return next_session(store, floor) if changes else max(floor + 1, int(clock.wall() * 1000))
+
+    return Fleet(configuration, store, clock, system_random(), home, session, Growing({}), spots)
 
 
 def _readable(configuration: Configuration, stack: ExitStack) -> Configuration:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from overnight.clock import pause
 from overnight.config import Configuration
 from overnight.domain.errors import Conflict, StoreRefused
-from overnight.ids import new_token
+from overnight.ids import new_home_id, new_token
 
 TRIES, TRY_SECONDS = 10, 0.02
 """How often the lock is tried while nobody says that it is theirs: whoever looks at it holds it for an instant."""
@@ -107,15 +108,20 @@ def attempt_key_of(configuration: Configuration) -> bytes:
     return _secret_in(configuration.attempt_key_file).encode()
 
 
-def _secret_in(path: Path) -> str:
-    """The secret of 256 bits in a file, made if there is none; StoreRefused when others can read it."""
+def id_of(configuration: Configuration) -> str:
+    """What tells this home's files on other machines from those of other homes: 12 hex digits, made once."""
+    return _secret_in(configuration.home / "id", new_home_id)
+
+
+def _secret_in(path: Path, make: Callable[[], str] = new_token) -> str:
+    """What a file holds that only its owner may read, made if there is none; StoreRefused when others can read it."""
     with suppress(FileNotFoundError):
         if path.stat().st_mode & 0o077:
             raise StoreRefused(f"{path} is readable by others", next_step=f"Run: chmod 600 {path}")
         text = path.read_text(encoding="ascii").strip()
         if text:
             return text
-    token = new_token()
+    token = make()
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:

@@ -29,6 +29,11 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
+def new_home_id() -> str:
+    """What tells one home from all others on a shared machine: 12 hex digits."""
+    return secrets.token_hex(6)
+
+
 def new_secret() -> str:
     """The secret of an access token: 256 bits behind a word by which scanners of leaks know it."""
     return f"ovn_{new_token()}"

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from overnight.config import Configuration
 from overnight.domain import access
@@ -14,8 +15,23 @@ from overnight.domain.access import Principal
 from overnight.service.code import Heads
 from overnight.service.keyring import Keyring
 from overnight.service.traffic import Traffic
-from overnight.store.base import Change, Store
+from overnight.store.base import Change, Session, Store
 from overnight.targets.base import Files, Target
+from overnight.targets.status import Status
+
+
+class Fleet(Protocol):
+    """Who opens targets while the server runs."""
+
+    def alias(self, name: str) -> bool:
+        """Whether the user's own SSH configuration names it."""
+
+    def open(self, name: str) -> None:
+        """Begin to reach it; it is in the context's spots afterwards. Repeatable."""
+
+    def keep(self, session: Session, name: str) -> None:
+        """Put one that was opened on record, so that later servers reach it too."""
+
 
 ADMIN = Change("admin")
 """Whoever holds the home's first token, or runs commands on the home itself."""
@@ -27,6 +43,14 @@ class Spot:
 
     target: Target
     files: Files
+    status: Callable[[], Status] | None = None
+    """Whether it is reached, just now; None = it is not asked over any way."""
+    now: Callable[[], float] = lambda: 0.0
+    """The clock of those times: seconds of the boot clock here."""
+    home: Callable[[], str] | None = None
+    """The home folder of the user on another machine. Raises Unavailable; None = it is this machine."""
+    folder: Callable[[], str] | None = None
+    """Where everything of this home lies there. Raises Unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +73,8 @@ class Context:
     """At which commits working folders stand."""
     keyring: Keyring = field(default_factory=Keyring)
     """Whose secrets count."""
+    fleet: Fleet | None = None
+    """Who opens further targets; None = nobody does."""
     traffic: Traffic = field(default_factory=Traffic)
 
     @property

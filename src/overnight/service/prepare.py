@@ -12,6 +12,7 @@ from overnight.domain.errors import Unavailable
 from overnight.domain.plan import CampaignPlan, Need, SweepPlan
 from overnight.manifest import load
 from overnight.planner.fit import Card
+from overnight.service import targets
 from overnight.service.context import Context
 from overnight.service.preflight import Ground, Report, Spot, Trouble, preflight
 from overnight.service.produced import absolute
@@ -36,6 +37,7 @@ def read_file(context: Context, request: CampaignFile) -> Prepared:
     """Expand and check a file, and decide what takes GPUs. Raises InvalidFile."""
     parsed = load(request.file, request.path, request.directory)
     path = os.path.join(request.directory, os.path.basename(request.path))
+    targets.admit(context, targets.named_by(parsed))
     return Prepared(fitted(parsed, context), campaigns.digest_of(parsed, path), path)
 
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from overnight.domain.errors import InvalidFile, Refused
 from overnight.domain.nouns import Attribution
 from overnight.domain.plan import NOTHING, CellPlan, Need, Retry, SweepPlan
-from overnight.service import views
+from overnight.service import targets, views
 from overnight.service.code import identify
 from overnight.service.context import Context
 from overnight.service.freeze import frozen, refuse_unfrozen
@@ -92,6 +92,7 @@ def submit(context: Context, request: Submission) -> View:
     submission = campaigns.Submission(request.file, prepared.path, code, attribution_of(context, request))
 
     def change(session: Session) -> View:
+        targets.keep(context, session, targets.named_by(prepared.plan))
         campaign, resumed = _stored(session, prepared, submission, report, context.rng)
         about = {"id": campaign, "name": prepared.plan.name}
         return {"campaign": about, "runs": prepared.plan.cells, "resumed": resumed, "warnings": warnings_of(report)}

@@ -101,6 +101,32 @@ class HeldUpRun(TypedDict):
     detail: str | None
 
 
+class TargetView(TypedDict):
+    """A machine that runs may go to. `state`: `reachable` or `unknown`, `why` it is not reached; `age`: seconds
+    since its last word (null: never, or not known), `latency`: seconds there and back; `live`: attempts of ours."""
+
+    name: str
+    kind: str
+    origin: str | None
+    host: str | None
+    state: str
+    since: float | None
+    age: float | None
+    latency: float | None
+    why: str | None
+    code: str | None
+    next: str | None
+    gpus: int
+    slots: int
+    live: int
+
+
+class Targets(TypedDict):
+    """All of them."""
+
+    targets: list[TargetView]
+
+
 class Checkup(TypedDict):
     """How a target stands."""
 

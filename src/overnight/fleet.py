@@ -1,0 +1,139 @@
+"""The machines of a server: this one, those of config.toml, and those that manifests named by an alias of OpenSSH's.
+
+More may come while it runs: whoever holds one of its mappings sees them.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from overnight.clock import Clock
+from overnight.config import Configuration
+from overnight.daemon.staging import Stager
+from overnight.daemon.world import Place
+from overnight.domain.remote import SshSettings, by_name, stored_settings
+from overnight.mirror.ship import Box, ship
+from overnight.service.context import Spot
+from overnight.store import targets
+from overnight.store.base import SYSTEM, Session, Store
+from overnight.targets.home_files import HomeFirst
+from overnight.targets.ssh.aliases import aliases, is_known
+from overnight.targets.ssh.target import SshTarget
+
+V = TypeVar("V")
+FILE, MANIFEST = "file", "manifest"
+"""Where a target was named: in config.toml, or by its alias in a manifest."""
+
+
+class Growing(Mapping[str, V]):
+    """A mapping that may grow while others go through it: they go through what it was."""
+
+    def __init__(self, found: Mapping[str, V]) -> None:
+        self._found = dict(found)
+
+    def __getitem__(self, name: str) -> V:
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def add(self, name: str, value: V) -> None:
+        """One more, in a dictionary of its own."""
+        self._found = {**self._found, name: value}
+
+
+@dataclass(slots=True)
+class Fleet:
+    """Opens targets and keeps what the loop and the operations need of each."""
+
+    configuration: Configuration
+    store: Store
+    clock: Clock
+    rng: random.Random
+    home: str
+    """Id of this home, which keeps its files on a host apart from those of others."""
+    session: Callable[[int], int]
+    """A number above all given before and above the argument: see `RunnerTarget`."""
+    places: Growing[Place]
+    spots: Growing[Spot]
+    wake: Callable[[], None] = lambda: None
+    _opened: list[SshTarget] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def open_known(self) -> None:
+        """Open what config.toml names, and what is on record from before."""
+        named = self.configuration.targets
+        kept = self.store.write(SYSTEM, lambda session: self._keep(session, named))
+        for name, it in kept.items():
+            self._open(name, named.get(name) or stored_settings(it.ssh))
+
+    def look_up(self) -> None:
+        """The same for a process that changes nothing."""
+        kept = {name: stored_settings(it.ssh) for name, it in self.store.read(targets.known).items()}
+        for name, settings in {**kept, **self.configuration.targets}.items():
+            self._open(name, settings)
+
+    @staticmethod
+    def _keep(session: Session, named: Mapping[str, SshSettings]) -> dict[str, targets.KnownTarget]:
+        for name, settings in named.items():
+            targets.add(session, name, asdict(settings), FILE)
+        return targets.known(session)
+
+    def alias(self, name: str) -> bool:
+        """Whether a manifest may name this machine: the user's SSH configuration does."""
+        return is_known(name, aliases())
+
+    def open(self, name: str) -> None:
+        """Begin to reach a machine by its alias; repeatable."""
+        with self._lock:
+            if name not in self.places:
+                self._open(name, stored_settings(by_name(name)))
+        self.wake()
+
+    def keep(self, session: Session, name: str) -> None:
+        """Put a machine on record that a manifest named, so that later servers reach it too."""
+        targets.add(session, name, asdict(stored_settings(by_name(name))), MANIFEST)
+
+    def _open(self, name: str, settings: SshSettings) -> None:
+        target = SshTarget(
+            name,
+            settings,
+            home=self.home,
+            clock=self.clock,
+            session=self.session,
+            rng=self.rng,
+        )
+        target.wake = self.wake
+        self._opened.append(target)
+        files = HomeFirst(target.files, self.configuration.home / "runs")
+        box = Box(target.files, settings.host, target.session, target.remote_shell, os.environ)
+        copies = self.configuration.home / "code"
+        stager = Stager(target, copies, lambda identity: ship(identity, copies, box))
+        self.places.add(
+            name,
+            Place(
+                target,
+                target.files,
+                Path("runs"),
+                settings.log_cap_mib * 1024 * 1024,
+                root=target.folder,
+                home=target.user_home,
+                stage=stager.stage,
+                near=False,
+            ),
+        )
+        self.spots.add(name, Spot(target, files, target.status, self.clock.boot, target.user_home, target.folder))
+
+    def close(self) -> None:
+        """Leave the machines alone; only the connections end."""
+        for target in self._opened:
+            target.close()
