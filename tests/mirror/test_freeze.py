@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from overnight.domain.errors import Refused
+from overnight.domain.errors import Refused, Rejected, Unavailable
 from overnight.host import copies
 from overnight.mirror import files, walk
 from overnight.mirror.freeze import freeze, staged
@@ -275,4 +275,20 @@ def test_what_cannot_be_read_is_refused_by_name(work: Path, store: Path, monkeyp
     open_regular = files.open_regular
     monkeypatch.setattr(files, "open_regular", refusing)
     with pytest.raises(Refused, match=r"train\.py in .* cannot be read \(Permission denied\)"):
+        freeze(str(work), store)
+
+
+def test_a_left_folder_that_cannot_be_copied_is_rejected_for_good(tmp_path: Path, store: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "latest").symlink_to("/elsewhere")
+    with pytest.raises(Rejected, match="leads out of the folder"):
+        staged(str(tmp_path / "run"), store)
+
+
+def test_a_full_disk_may_have_room_later(work: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(source: bytes, path: bytes, *, link: bool) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(copies, "take", full)
+    with pytest.raises(Unavailable, match="No space left on device"):
         freeze(str(work), store)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from overnight.domain.errors import Refused
+from overnight.domain.errors import Refused, Rejected, Unavailable
 from overnight.host import copies
 from overnight.mirror.files import Source, is_foreign_script, listed_in, open_regular
 from overnight.mirror.patterns import left_out
@@ -36,15 +36,19 @@ def freeze(
     """Copy a working folder to `store/<identity>/tree`; returns the identity. The same files again are found at once.
 
     `exclude`: patterns (`mirror/patterns.py`), after those of the folder's own .overnightignore; `outputs`: relative
-    paths that are left out too; `avoided`: what must not be opened. Raises Refused naming what cannot be copied.
+    paths that are left out too; `avoided`: what must not be opened. Raises Refused naming what cannot
+    be copied, and Unavailable when there is no room.
     """
     rules = left_out([*_own(folder), *exclude], outputs)
     return _frozen(Source(folder, rules, _below(folder, avoided)), store)
 
 
 def staged(folder: str, store: Path) -> str:
-    """The same for a folder that a run left, as it is: nothing is left out, no byte changed."""
-    return _frozen(Source(folder, left_out(["!*"]), verbatim=True), store)
+    """The same for a folder that a run left, as it is: nothing is left out, no byte changed. Raises Rejected."""
+    try:
+        return _frozen(Source(folder, left_out(["!*"]), verbatim=True), store)
+    except Refused as error:
+        raise Rejected(error.message, place=error.place, next_step=error.next_step) from error
 
 
 def _below(folder: str, avoided: Iterable[Path]) -> list[bytes]:
@@ -71,7 +75,7 @@ def _frozen(source: Source, store: Path) -> str:
         try:
             changing = _make(source, listed, copies.place_of(str(store), identity), str(store))
         except OSError as error:
-            raise Refused(f"the copy of {source.folder} cannot be written: {error}", place=source.folder) from error
+            raise Unavailable(f"the copy of {source.folder} cannot be written: {error}", place=source.folder) from error
         if not changing:
             return identity
         changed = listed[changing[0]].path

@@ -14,6 +14,8 @@ from overnight.runner.snapshot import Listed
 
 ROWS = 2_000
 """Entries of a list that one request carries: some 200 KiB, so that nothing else on the channel waits for long."""
+OURS = "OVERNIGHT_"
+"""Variables that may hold tokens: OpenSSH might be told to send them along."""
 ROUNDS = 3
 """How often what is missing is sent: a file that arrives wrong that often never arrives."""
 
@@ -115,9 +117,17 @@ def _chosen(listed: Sequence[Listed], missing: Sequence[int]) -> Sequence[tuple[
         raise Unavailable("the host lacks files that it was not told of") from error
 
 
+def _session(words: Sequence[str], box: Box) -> Sequence[str]:
+    try:
+        return box.session(*words)
+    except ValueError as error:
+        raise Rejected(f"nothing can be unpacked there: {error}") from error
+
+
 def _send(load: Load, begun: Begun, box: Box, *, rsync: bool) -> Shipped:
     """By rsync where both sides have it, else, or when that fails, as a stream."""
     tree = begun.tree if rsync else None
-    if tree is None or not by_rsync(load, box.shell(), f"{box.address}:{tree}", box.environment):
-        by_stream(load, box.session(*begun.unpack), box.environment)
+    variables = {name: value for name, value in box.environment.items() if not name.startswith(OURS)}
+    if tree is None or not by_rsync(load, box.shell(), f"{box.address}:{tree}", variables):
+        by_stream(load, _session(begun.unpack, box), variables)
     return Shipped(len(load.files), sum(it.size for _, it in load.files))
