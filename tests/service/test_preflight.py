@@ -75,7 +75,7 @@ def test_nothing_is_found_where_everything_is_there(field: Field) -> None:
 
 def test_everything_is_found_at_once_and_refused_together(field: Field) -> None:
     bad = field.sweep(name="bad", workdir="/no/such", need=Need(gpus=1), secrets=(("KEY", "env:NOT_SET"),))
-    report = field.look(bad, field.sweep(name="elsewhere", target="box"))
+    report = field.look(bad, field.sweep(name="elsewhere", targets=("box",)))
     codes = {name: [it.code for it in found] for name, found in report.sweeps.items()}
     assert codes == {"bad": ["cwd_missing", "gpu_missing", "secret_missing"], "elsewhere": ["ssh_unreachable"]}
     with pytest.raises(PreflightFailed) as refused:

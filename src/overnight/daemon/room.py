@@ -79,7 +79,8 @@ class _Eyes:
     def _ask(self, target: str, path: str) -> Room:
         if target not in self.silent:
             try:
-                return self.world.places[target].files.room(path)
+                place = self.world.places[target]
+                return place.files.room(place.whole(path))
             except Unavailable:
                 self.silent.add(target)
         return Room(path, None, None)

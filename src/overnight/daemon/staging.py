@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from overnight.daemon.launches import CODE, TREE, Claimed
+from overnight.domain.homes import below_home, environment_below_home
 from overnight.mirror.freeze import staged
 
 
@@ -46,7 +47,10 @@ class Stager:
         if claimed.settings.code is not None:
             self._bring(claimed.settings.code)
         lent = {sweep: self._lend(claimed.upstream[sweep]) for sweep in sorted(claimed.borrowed)}
-        return replace(claimed, workdir=self._whole(claimed.workdir), upstream={**claimed.upstream, **lent})
+        home = self.host.user_home
+        settings = replace(claimed.settings, environment=environment_below_home(claimed.settings.environment, home))
+        workdir = below_home(claimed.workdir, home)
+        return replace(claimed, workdir=workdir, settings=settings, upstream={**claimed.upstream, **lent})
 
     def _lend(self, folder: str) -> str:
         """Bring a folder of this machine; returns where it is there."""
@@ -61,9 +65,3 @@ class Stager:
         if identity not in self._there:
             self.ship(identity)
             self._there.add(identity)
-
-    def _whole(self, workdir: str) -> str:
-        """A folder below `~` is one below the user's home there."""
-        if workdir == "~" or workdir.startswith("~/"):
-            return os.path.join(self.host.user_home(), workdir[2:])
-        return workdir

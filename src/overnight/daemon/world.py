@@ -11,6 +11,7 @@ from types import MappingProxyType
 from overnight.clock import Clock
 from overnight.daemon.errands import Errands, ThreadedErrands
 from overnight.daemon.launches import Claimed, workdir_of
+from overnight.domain.homes import below_home
 from overnight.domain.nouns import SweepSettings
 from overnight.domain.room import NO_RESERVE, Reserve
 from overnight.store.base import Store
@@ -39,6 +40,8 @@ class Place:
     """What a process and those below it do, in one line; None = nobody can look there."""
     root: Callable[[], str] | None = None
     """Where everything of ours lies there, as its host says once it is reached; Unavailable before."""
+    home: Callable[[], str] | None = None
+    """The home folder of its user there, which `~` stands for; Unavailable before it is reached."""
     stage: Callable[[Claimed], Claimed] = as_it_is
     """Brings what a run needs to this target; returns the claim with the folders as they are there. Raises Unavailable,
     or Rejected when it can never be brought."""
@@ -47,7 +50,13 @@ class Place:
 
     def workdir(self, settings: SweepSettings) -> str:
         """Where the runs of a sweep work, on this target. Raises Unavailable as `runs` does."""
-        return workdir_of(settings, str(self.runs / "RUN" / "N")) if settings.code else settings.workdir
+        if settings.code:
+            return workdir_of(settings, str(self.runs / "RUN" / "N"))
+        return self.whole(settings.workdir)
+
+    def whole(self, path: str) -> str:
+        """A path there, with the home folder in the place of `~`. Raises Unavailable as `runs` does."""
+        return path if self.home is None else below_home(path, self.home)
 
     @property
     def runs(self) -> Path:

@@ -82,11 +82,6 @@ class SweepSettings:
     shell: str = "/bin/sh"
     """What reads commands that are text."""
 
-    @property
-    def target(self) -> str:
-        """The first of its targets."""
-        return self.targets[0]
-
 
 @dataclass(frozen=True, slots=True)
 class Sweep:

@@ -209,11 +209,6 @@ class SweepPlan:
         """The phase that it is reported under."""
         return self.phase or self.name
 
-    @property
-    def target(self) -> str:
-        """The first of its targets."""
-        return self.targets[0]
-
 
 @dataclass(frozen=True)
 class CampaignPlan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from overnight.domain.homes import is_home
 from overnight.domain.plan import EnvironmentPlan, Need, Retry
 from overnight.manifest.document import Entry, ListNode, Node, ScalarNode, TableNode, inside
 from overnight.manifest.fields import (
@@ -173,11 +174,6 @@ def read_folder(node: Node, place: str, expected: str, findings: Findings, *, re
         findings.add(place, node.line, f"{quoted(path)} is taken as it is, without ~ or ${{...}}: write the path out")
         return None
     return path
-
-
-def is_home(path: str) -> bool:
-    """Whether a path starts from the home folder of whoever runs."""
-    return path == "~" or path.startswith("~/")
 
 
 def _whole(table: TableNode, key: str, default: int, place: str, findings: Findings, *, least: int) -> int:

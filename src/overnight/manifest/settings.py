@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from overnight.domain.homes import is_home
 from overnight.domain.plan import EnvironmentPlan, Need, Retry
 from overnight.manifest.document import Entry, TableNode, inside
 from overnight.manifest.fields import flag_of, is_null, names_of, seconds_of, whole_of
@@ -22,7 +23,7 @@ from overnight.manifest.places import (
     read_on_disconnect,
     read_targets,
 )
-from overnight.manifest.resources import is_home, read_environment, read_folder, read_resources, read_retry
+from overnight.manifest.resources import read_environment, read_folder, read_resources, read_retry
 from overnight.manifest.variables import SourceText, check_secrets, read_env, read_secrets, read_variables
 
 __all__ = ["KEYS", "Settings", "SourceText", "read_settings"]

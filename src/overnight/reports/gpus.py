@@ -61,9 +61,10 @@ def _allowed(sweep: SweepMaterial, gpus: Iterable[Device]) -> list[Device]:
     return [
         gpu
         for gpu in gpus
-        if gpu.target == settings.target
+        if gpu.target in settings.targets
         and gpu.state == "healthy"
         and gpu.memory_mib >= need.gpu_memory_mib
+        and (need.gpu_name is None or need.gpu_name.casefold() in gpu.name.casefold())
         and (need.devices is None or gpu.position in need.devices)
     ]
 

@@ -1,66 +1,30 @@
 """What would keep the runs of a plan from starting, found without starting or changing anything.
 
 Each trouble has a code. All but `precondition_missing` concern whole sweeps, and nothing of the plan is submitted while
-there is one; a cell whose paths are missing waits by itself.
+there is one on every target that a sweep may go to; a cell whose paths are missing waits by itself.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from overnight.domain.errors import PreflightFailed, Problem, Refused
+from overnight.domain.cluster import HERE
+from overnight.domain.errors import PreflightFailed, Problem, Refused, Unavailable
 from overnight.domain.plan import CampaignPlan, CellPlan, Need, SweepPlan
-from overnight.domain.room import Reserve, is_low, sentence
+from overnight.domain.room import is_low, sentence
+from overnight.planner.candidates import wanted
 from overnight.planner.fit import Card, is_free, kind_and_number, suits
+from overnight.service import far_ground
+from overnight.service.commands import missing_programs, unparsed
+from overnight.service.ground import Ground, Spot, Trouble
 from overnight.service.produced import Products, absolute, products_for
 from overnight.service.surroundings import environment_trouble
 from overnight.service.views import View
-from overnight.targets.base import Files
 from overnight.targets.secrets import read_secret
 
-SHELL_SECONDS = 5.0
-"""Longest wait for the shell's own check of a command."""
-PARSED_AT_MOST = 32
-"""Commands of a sweep that the shell is asked to parse; of more only the first, for they come from one template."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why something cannot start: a stable code and a sentence."""
-
-    code: str
-    detail: str
-
-    @property
-    def view(self) -> View:
-        """As JSON."""
-        return {"code": self.code, "detail": self.detail}
-
-
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """A target as preflight sees it."""
-
-    files: Files
-    cards: Sequence[Card]
-    """All its devices; empty = not known."""
-    taken: frozenset[str] = frozenset()
-    """GPUs (ids) that runs of ours hold, or that are sick."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What a plan would run on."""
-
-    spots: Mapping[str, Spot]
-    runs_folder: str
-    reserve: Reserve
-    variables: Mapping[str, str]
-    """Environment of the server."""
+__all__ = ["Ground", "Report", "Spot", "Trouble", "preflight"]
 
 
 @dataclass(slots=True)
@@ -92,20 +56,53 @@ def preflight(plan: CampaignPlan, ground: Ground) -> Report:
     """Look at everything that a plan needs."""
     report, products = Report(), products_for(plan)
     for sweep in plan.sweeps:
-        spot = ground.spots.get(sweep.target)
-        if spot is None:
-            known = ", ".join(sorted(ground.spots))
-            detail = f"there is no target named {sweep.target}; configured: {known}"
-            report.sweeps[sweep.name] = [Trouble("ssh_unreachable", detail)]
-            continue
-        troubles = [*_folder(sweep), *_gpus(sweep, spot), *_disk(sweep, spot, ground), *_secrets(sweep, ground)]
-        if os.path.isdir(sweep.workdir):
-            troubles += [*_environment(sweep, ground), *_commands(sweep)]
-            report.cells |= _preconditions(sweep, spot, products.get(sweep.name))
-        if troubles:
-            report.sweeps[sweep.name] = troubles
-        report.warnings += _busy(plan, sweep, spot)
+        found = {target: _on(target, sweep, ground) for target in sweep.targets}
+        good = [target for target, troubles in found.items() if not troubles]
+        troubles = _anywhere(sweep, ground)
+        there = [_named(it, target, sweep) for target, its in found.items() for it in its]
+        if good:
+            report.warnings += [Trouble(it.code, f"{sweep.name} goes elsewhere: {it.detail}") for it in there]
+        if troubles or not good:
+            report.sweeps[sweep.name] = troubles if good else [*there, *troubles]
+        _look_closer(plan, sweep, ground, report, products.get(sweep.name))
     return report
+
+
+def _named(trouble: Trouble, target: str, sweep: SweepPlan) -> Trouble:
+    return trouble if len(sweep.targets) == 1 else Trouble(trouble.code, f"{target}: {trouble.detail}")
+
+
+def _anywhere(sweep: SweepPlan, ground: Ground) -> list[Trouble]:
+    """What is wrong wherever it runs: secrets are read here, and a folder that is copied lies here."""
+    copied = sweep.mirror and HERE not in sweep.targets
+    return [*(_folder(sweep) if copied else ()), *_secrets(sweep, ground), *unparsed(sweep)]
+
+
+def _on(target: str, sweep: SweepPlan, ground: Ground) -> list[Trouble]:
+    """Why no run of a sweep could start on one of its targets."""
+    spot = ground.spots.get(target)
+    if spot is None:
+        known = ", ".join(sorted(ground.spots))
+        return [Trouble("ssh_unreachable", f"there is no target named {target}; configured: {known}")]
+    if spot.away is not None:
+        return [spot.away]
+    if spot.near:
+        return [*_folder(sweep), *_gpus(sweep, target, spot), *_disk(sweep, spot, ground), *_inside(sweep, ground)]
+    try:
+        return [*far_ground.missing(sweep, spot), *_gpus(sweep, target, spot), *far_ground.full(sweep, spot, ground)]
+    except Unavailable as error:
+        return [far_ground.unreachable(target, error)]
+
+
+def _look_closer(plan: CampaignPlan, sweep: SweepPlan, ground: Ground, report: Report, made: Products | None) -> None:
+    """Files that are required, and GPUs that are in use: what makes runs wait."""
+    spots = [spot for target in sweep.targets if (spot := ground.spots.get(target)) and spot.away is None]
+    report.warnings += _busy(plan, sweep, spots)
+    for spot in spots[:1]:
+        try:
+            report.cells |= _preconditions(sweep, spot, ground, made)
+        except Unavailable:
+            continue  # said as `ssh_unreachable`, or it is by the next look
 
 
 def _folder(sweep: SweepPlan) -> list[Trouble]:
@@ -113,12 +110,15 @@ def _folder(sweep: SweepPlan) -> list[Trouble]:
     return [] if there else [Trouble("cwd_missing", f"the working directory {sweep.workdir} does not exist")]
 
 
-def _environment(sweep: SweepPlan, ground: Ground) -> list[Trouble]:
+def _inside(sweep: SweepPlan, ground: Ground) -> list[Trouble]:
+    """What is missed in a working folder of this machine that is there, and around it."""
+    if not os.path.isdir(sweep.workdir):
+        return []
     found = environment_trouble(sweep.environment, sweep.workdir, ground.variables)
-    return [Trouble("env_missing", found)] if found else []
+    return [*([Trouble("env_missing", found)] if found else ()), *missing_programs(sweep)]
 
 
-def _gpus(sweep: SweepPlan, spot: Spot) -> list[Trouble]:
+def _gpus(sweep: SweepPlan, target: str, spot: Spot) -> list[Trouble]:
     """Devices that the target does not have, whoever uses those that it has."""
     need = sweep.need
     kind, number = kind_and_number(need)
@@ -128,30 +128,31 @@ def _gpus(sweep: SweepPlan, spot: Spot) -> list[Trouble]:
     if kind == "gpu" and (beyond := sorted(set(need.devices or ()) - set(there))):
         has = f"it has {', '.join(map(str, sorted(there)))}" if there else "it has none"
         listed = ", ".join(map(str, beyond))
-        return [Trouble("gpu_missing", f"there is no GPU of index {listed} on {sweep.target}: {has}")]
+        return [Trouble("gpu_missing", f"there is no GPU of index {listed} on {target}: {has}")]
     suiting = sum(suits(card, need) for card in spot.cards)
     if suiting >= number:
         return []
-    return [Trouble(f"{kind}_missing", f"it needs {_wanted(need)}, {sweep.target} has {suiting}")]
+    return [Trouble(f"{kind}_missing", f"it needs {wanted(need)}, {target} has {suiting}")]
 
 
-def _wanted(need: Need) -> str:
-    kind, number = kind_and_number(need)
-    noun = ("GPU" if kind == "gpu" else "CPU slot") + ("s" if number != 1 else "")
-    return f"{number} {noun}" + (f" with {need.gpu_memory_mib} MiB" if need.gpu_memory_mib and kind == "gpu" else "")
-
-
-def _busy(plan: CampaignPlan, sweep: SweepPlan, spot: Spot) -> list[Trouble]:
+def _busy(plan: CampaignPlan, sweep: SweepPlan, spots: Sequence[Spot]) -> list[Trouble]:
     """Fewer free GPUs than it could use at once: its runs wait."""
     need = sweep.need
-    usable = [card for card in spot.cards if card.kind == "gpu" and suits(card, need)] if need.gpus else []
-    free = sum(is_free(card, need) and getattr(card, "id", "") not in spot.taken for card in usable)
-    most = min(it for it in (plan.parallel, sweep.parallel, len(sweep.cells)) if it is not None)
-    wanted = min(most * need.gpus, len(usable) // need.gpus * need.gpus) if usable else 0
-    if free >= wanted:
+    if need.gpus == 0:
         return []
-    detail = f"{sweep.name} could use {wanted} GPUs at once, {free} are free now: its runs wait for them"
+    usable = [[card for card in spot.cards if card.kind == "gpu" and suits(card, need)] for spot in spots]
+    free = sum(_is_free(card, need, spot) for spot, cards in zip(spots, usable, strict=True) for card in cards)
+    most = min(it for it in (plan.parallel, sweep.parallel, len(sweep.cells)) if it is not None)
+    room = sum(len(cards) // need.gpus for cards in usable)
+    could = min(most, room) * need.gpus
+    if free >= could:
+        return []
+    detail = f"{sweep.name} could use {could} GPUs at once, {free} are free now: its runs wait for them"
     return [Trouble("gpu_busy", detail)]
+
+
+def _is_free(card: Card, need: Need, spot: Spot) -> bool:
+    return is_free(card, need) and getattr(card, "id", "") not in spot.taken
 
 
 def _disk(sweep: SweepPlan, spot: Spot, ground: Ground) -> list[Trouble]:
@@ -169,51 +170,16 @@ def _secrets(sweep: SweepPlan, ground: Ground) -> list[Trouble]:
     return found
 
 
-def _commands(sweep: SweepPlan) -> list[Trouble]:
-    """Commands that could never be started. What earlier sweeps may yet make is not missed."""
-    texts = list(dict.fromkeys(cell.command for cell in sweep.cells if isinstance(cell.command, str)))
-    parsed = [it for text in texts[: 1 if len(texts) > PARSED_AT_MOST else None] if (it := _syntax(text))]
-    environment = sweep.environment
-    if sweep.needs or environment.venv or environment.conda or environment.uv or environment.container:
-        return parsed[:1]
-    programs = dict.fromkeys(
-        cell.command[0] for cell in sweep.cells if not isinstance(cell.command, str) and "PATH" not in cell.env
-    )
-    return parsed[:1] + [it for program in programs if (it := _program(sweep, program))]
-
-
-def _program(sweep: SweepPlan, program: str) -> Trouble | None:
-    if "$" in program:
-        return None
-    path = os.path.join(sweep.workdir, program) if os.path.dirname(program) else program
-    return None if shutil.which(path) else Trouble("command_missing", f"the program {program} was not found")
-
-
-def _syntax(command: str) -> Trouble | None:
-    """Ask the shell whether it can parse the text; `-n` runs nothing."""
-    try:
-        done = subprocess.run(
-            ["/bin/sh", "-n", "-c", command.replace("${needs.", "${needs_")],
-            capture_output=True,
-            timeout=SHELL_SECONDS,
-            check=False,
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired):
-        return None
-    text = done.stderr.decode("utf-8", errors="replace").strip()
-    return Trouble("command_syntax", f"the shell cannot parse the command: {text[:200]}") if done.returncode else None
-
-
-def _preconditions(sweep: SweepPlan, spot: Spot, products: Products | None) -> dict[str, Trouble]:
+def _preconditions(sweep: SweepPlan, spot: Spot, ground: Ground, products: Products | None) -> dict[str, Trouble]:
     """Cells with a required path that neither is there nor will be made by what they need."""
     paths = list(dict.fromkeys(path for cell in sweep.cells for path in cell.requires))
-    missing = set(spot.files.missing(sweep.workdir, paths)) if paths else set()
+    missing = far_ground.missing_paths(sweep, spot, ground, paths) if paths else set()
     missing = {path for path in missing if not (products and products.has(absolute(sweep, path)))}
     if not missing:
         return {}
     found = {}
     for cell in sweep.cells:
         own = [path for path in cell.requires if path in missing]
-        if own and not (cell.skip_if_done and spot.files.done(sweep.workdir, cell.outputs)):
+        if own and not (cell.skip_if_done and spot.files.done(far_ground.workdir(sweep, spot), cell.outputs)):
             found[cell.name] = Trouble("precondition_missing", f"it requires {', '.join(own[:3])}, not there yet")
     return found

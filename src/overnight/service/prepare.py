@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -14,12 +15,15 @@ from overnight.manifest import load
 from overnight.planner.fit import Card
 from overnight.service import targets
 from overnight.service.context import Context
+from overnight.service.far_ground import unreachable
 from overnight.service.preflight import Ground, Report, Spot, Trouble, preflight
 from overnight.service.produced import absolute
 from overnight.service.requests import CampaignFile
 from overnight.store import campaigns, rows, scope
 from overnight.store.base import Session
 
+ASKED_AT_ONCE = 16
+"""Targets that are asked at the same time."""
 NAMED = 10
 """Other campaigns that a warning names at most."""
 
@@ -42,14 +46,14 @@ def read_file(context: Context, request: CampaignFile) -> Prepared:
 
 
 def fitted(plan: CampaignPlan, context: Context) -> CampaignPlan:
-    """The plan with sweeps that may do without GPUs turned to the CPU where their target has none."""
-    if not any(sweep.need.or_cpu for sweep in plan.sweeps):
+    """The plan with sweeps that may do without GPUs turned to the CPU where none of their targets has one."""
+    asked = {target for sweep in plan.sweeps if sweep.need.or_cpu for target in sweep.targets}
+    if not asked:
         return plan
-    asked = {sweep.target for sweep in plan.sweeps if sweep.need.or_cpu}
     without = {target for target in asked if _has_no_gpu(context, target)}
-    sweeps = tuple(_fitted(sweep, on_cpu=sweep.target in without) for sweep in plan.sweeps)
-    turned = any(sweep.need.or_cpu and sweep.target in without for sweep in plan.sweeps)
-    return replace(plan, sweeps=sweeps, parallel=1 if turned and plan.parallel is None else plan.parallel)
+    on_cpu = {sweep.name for sweep in plan.sweeps if sweep.need.or_cpu and without.issuperset(sweep.targets)}
+    sweeps = tuple(_fitted(sweep, on_cpu=sweep.name in on_cpu) for sweep in plan.sweeps)
+    return replace(plan, sweeps=sweeps, parallel=1 if on_cpu and plan.parallel is None else plan.parallel)
 
 
 def _fitted(sweep: SweepPlan, *, on_cpu: bool) -> SweepPlan:
@@ -75,8 +79,9 @@ def cards_of(context: Context, target: str, *, ask: bool) -> Sequence[Card]:
 def looked_at(context: Context, prepared: Prepared, own: str | None = None) -> Report:
     """Preflight, and what else a person should know before the campaign starts; `own`: its id, if it is there."""
     plan = prepared.plan
-    spots = {name: _spot(context, plan, name) for name in context.spots}
-    ground = Ground(spots, str(context.runs_folder), context.configuration.local.reserve, dict(os.environ))
+    ground = Ground(
+        _spots(context, plan), str(context.runs_folder), context.configuration.local.reserve, dict(os.environ)
+    )
     report = preflight(plan, ground)
     report.warnings += context.store.read(lambda session: _claimed(session, prepared, own))
     if plan.analyze and not context.configuration.analysis.command:
@@ -85,13 +90,27 @@ def looked_at(context: Context, prepared: Prepared, own: str | None = None) -> R
     return report
 
 
+def _spots(context: Context, plan: CampaignPlan) -> dict[str, Spot]:
+    """All targets; those that the plan names are asked side by side, as one may be slow to answer."""
+    found = {name: Spot(it.files, ()) for name, it in context.spots.items()}
+    used = [name for name in targets.named_by(plan) if name in found]
+    with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+        return {**found, **dict(pool.map(lambda name: (name, _spot(context, plan, name)), used))}
+
+
 def _spot(context: Context, plan: CampaignPlan, name: str) -> Spot:
-    """Only GPUs are asked for: looking at them takes its time."""
-    used = [sweep for sweep in plan.sweeps if sweep.target == name]
-    cards = cards_of(context, name, ask=any(sweep.need.gpus for sweep in used)) if used else ()
+    """One target as it is now. On this machine only GPUs are asked for: looking at them takes its time."""
+    it = context.spots[name]
+    near = it.home is None
+    with_gpus = any(sweep.need.gpus for sweep in plan.sweeps if name in sweep.targets)
+    try:
+        cards = cards_of(context, name, ask=with_gpus) if near else it.target.offers()
+        home, folder = it.home() if it.home else None, it.folder() if it.folder else None
+    except Unavailable as error:
+        return Spot(it.files, (), near=near, away=unreachable(name, error))
     taken = context.store.read(lambda session: frozenset(row[0] for row in session.rows("leases_live")))
     sick = frozenset(getattr(card, "id", "") for card in cards if getattr(card, "fault", None))
-    return Spot(context.spots[name].files, cards, taken | sick)
+    return Spot(it.files, cards, taken | sick, near, folder, home)
 
 
 def _claimed(session: Session, prepared: Prepared, own: str | None) -> list[Trouble]:

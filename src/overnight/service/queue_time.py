@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 from overnight.domain.nouns import Device, Sweep
+from overnight.planner.fit import suits
 
 
 @dataclass(slots=True)
@@ -39,15 +41,13 @@ def _left(phase: PhaseTimes, usual: float) -> float:
 
 
 def slots_of(sweep: Sweep, devices: Sequence[Device], campaign_parallel: int | None) -> int:
-    """How many runs of a sweep may run at once on the healthy devices of its target; at least 1."""
+    """How many runs of a sweep may run at once on the healthy devices of its targets; at least 1. All devices of a run
+    are of one target."""
     need = sweep.settings.need
     bounds = [bound for bound in (sweep.settings.parallel, campaign_parallel) if bound is not None]
     number = need.gpus or need.slots
     if number:
-        kind = "gpu" if need.gpus else "slot"
-        able = [
-            it for it in devices if it.target == sweep.settings.target and it.kind == kind and it.state == "healthy"
-        ]
-        allowed = [it for it in able if need.devices is None or it.position in need.devices]
-        bounds.append(len(allowed) * need.share // number)
+        able = [it for it in devices if it.state == "healthy" and suits(it, need)]
+        there = Counter(it.target for it in able)
+        bounds.append(sum(there[target] * need.share // number for target in sweep.settings.targets))
     return max(1, min(bounds, default=1))

@@ -86,7 +86,7 @@ def queue(context: Context, request: One) -> View:
 def _queue(session: Session, campaign: Campaign, jobs: Sequence[Job], scene: Scene) -> View:
     by_phase = _by_phase(jobs, scene)
     words = Counter(job.word for job in jobs)
-    hosts = dict.fromkeys(sweep.settings.target for sweep in scene.sweeps.values())
+    hosts = dict.fromkeys(target for sweep in scene.sweeps.values() for target in sweep.settings.targets)
     return {
         "meta": {
             "project": campaign.name,

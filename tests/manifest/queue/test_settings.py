@@ -22,7 +22,7 @@ def test_a_manifest_that_says_little_has_the_usual_settings() -> None:
     plan = plan_of({"jobs": [JOB]})
     assert (plan.name, plan.parallel, plan.analyze, plan.goal) == ("unknown", None, False, None)
     (sweep,) = plan.sweeps
-    assert (sweep.name, sweep.phase, sweep.workdir, sweep.target) == ("main", "main", "/base", "here")
+    assert (sweep.name, sweep.phase, sweep.workdir, sweep.targets) == ("main", "main", "/base", ("here",))
     assert sweep.need == Need(gpus=1, or_cpu=True, free_below_mib=500)
     assert sweep.retry == Retry(attempts=3, delay=120, factor=1, longest=120, only_memory=True)
     assert (sweep.environment, sweep.time_limit, sweep.estimate) == (EnvironmentPlan(), None, None)
@@ -57,7 +57,7 @@ def test_the_project_becomes_the_name_of_the_campaign(project: object, name: str
 @pytest.mark.parametrize(("host", "target"), [("gpu-server", "gpu-server"), ("u@h.x", "u@h.x"), ("", "here"),
                                               ("localhost", "here")])  # fmt: skip
 def test_ssh_names_the_target(host: str, target: str) -> None:
-    assert sweep_of(ssh=host).target == target
+    assert sweep_of(ssh=host).targets == (target,)
 
 
 @pytest.mark.parametrize(
