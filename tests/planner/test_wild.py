@@ -75,7 +75,7 @@ def test_the_word_for_a_sweep(counts: dict[str, int], launching: int, draft: boo
 def test_progress_splits_launching_off_and_adds_up() -> None:
     counts = dict.fromkeys(RUN.states, 2)
     found = progress_of(counts, 1)
-    assert found == Progress(total=22, completed=2, failed=2, running=5, launching=1, ready=2, queued=6, canceled=4)
+    assert found == Progress(total=24, completed=2, failed=2, running=7, launching=1, ready=2, queued=6, canceled=4)
 
 
 @pytest.mark.parametrize(

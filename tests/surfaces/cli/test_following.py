@@ -11,8 +11,8 @@ from overnight.surfaces.cli.serving import Trouble
 from overnight.surfaces.cli.watch import Lines, bar, failure_lines, progress_line
 
 STATES = (
-    "ready", "waiting", "queued", "running", "delayed", "external", "cancelling", "succeeded", "failed", "blocked",
-    "cancelled",
+    "ready", "waiting", "queued", "running", "delayed", "external", "cancelling", "collecting", "succeeded",
+    "failed", "blocked", "cancelled",
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ PIPE_COLUMNS = 10_000
 
 COLOURS = {
     "succeeded": "green", "completed": "green", "healthy": "green", "ok": "green", "exited": "green",
-    "running": "cyan", "launching": "cyan", "active": "cyan",
+    "running": "cyan", "launching": "cyan", "active": "cyan", "collecting": "cyan",
     "failed": "red", "stuck": "red", "blocked": "red", "fail": "red", "quarantined": "red", "lost": "red",
     "refused": "red",
     "cancelled": "yellow", "canceled": "yellow", "cancelling": "yellow", "stopping": "yellow", "delayed": "yellow",

@@ -131,6 +131,7 @@ def _run(it: dict[str, Any]) -> None:
         *_about(it),
         ("submitted", screen.moment(it["created_at"])),
         ("took", ls.lasted(it)),
+        ("copied here", _fetch(it["fetch"])),
     ))  # fmt: skip
     frozen = it["frozen"]
     screen.print_title("Frozen at submission")
@@ -150,6 +151,19 @@ def _run(it: dict[str, Any]) -> None:
     screen.print_table(("attempt", "mark", "because", "at"), marks, title="Worth a look")
     screen.print_table(("metric", "value"), sorted(it["results"].items()), title="Results", right=(1,))
     print(f"\nnext: overnight logs {it['id']}; overnight explain {it['id']}")
+
+
+def _fetch(fetch: dict[str, Any] | None) -> str | None:
+    """How far the copy of what its newest attempt left on another machine is; None for one of this machine."""
+    from overnight.surfaces.cli import screen
+
+    if fetch is None:
+        return None
+    if fetch["state"] == "done":
+        return f"{screen.plural(fetch['files'], 'file')}, {fetch['bytes']} bytes"
+    tries = f", failed {screen.plural(fetch['tries'], 'time')}" if fetch["tries"] else ""
+    why = f": {fetch['problem']}" if fetch["problem"] else ""
+    return f"{'never' if fetch['state'] == 'failed' else 'on the way'}{tries}{why}"
 
 
 def _changed(parameters: dict[str, Any]) -> str:

@@ -119,7 +119,7 @@ def _sweep_row(sweep: dict[str, Any]) -> list[object]:
     counts = sweep["counts"]
     done, total = sum(counts[state] for state in FINAL_RUN), counts["total"]
     waiting = counts["waiting"] + counts["queued"] + counts["delayed"]
-    running = counts["running"] + counts["cancelling"]
+    running = counts["running"] + counts["cancelling"] + counts["collecting"]
     failed = counts["failed"] + counts["blocked"] + counts["cancelled"]
     return [
         sweep["name"],

@@ -37,7 +37,7 @@ LOOKS: Mapping[str, str] = MappingProxyType(
 )
 """Destructive operation -> the one that shows what it would end, where one thing is named."""
 SHOWN = ("kind", "id", "name", "state", "status", "paused", "counts", "progress")
-LIVE = frozenset({"running", "launching", "cancelling", "external"})
+LIVE = frozenset({"running", "launching", "cancelling", "collecting", "external"})
 
 logger = logging.getLogger("overnight.mcp")
 
