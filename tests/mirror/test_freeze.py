@@ -292,3 +292,13 @@ def test_a_full_disk_may_have_room_later(work: Path, store: Path, monkeypatch: p
     monkeypatch.setattr(copies, "take", full)
     with pytest.raises(Unavailable, match="No space left on device"):
         freeze(str(work), store)
+
+
+def test_an_older_copy_that_was_altered_gives_nothing(work: Path, store: Path) -> None:
+    older = tree(store, freeze(str(work), store)) / "train.py"
+    older.chmod(0o644)
+    older.write_text("import xyz\n")
+    (work / "new.py").touch()
+    newer = tree(store, freeze(str(work), store))
+    assert (newer / "train.py").read_text() == "import pkg\n"
+    assert older.read_text() == "import xyz\n"

@@ -93,13 +93,20 @@ def _make(source: Source, listed: Sequence[Listed], place: copies.Place, store: 
     with copies.making(place, wait=True) as needed:
         if not needed:
             return []
-        for index in copies.begin(store, place, listed):
-            with suppress(FileNotFoundError):  # it is gone: found by `commit`
-                _bring(source, listed[index].path, place.file(listed[index].path))
-        changing = copies.commit(place, listed)
-        if changing:
+        missing = _filled(source, listed, place, copies.begin(store, place, listed))
+        if missing:  # what an older copy gave had been altered there, or it changed here
+            missing = _filled(source, listed, place, missing)
+        if missing:
             shutil.rmtree(place.staging)
-        return changing
+        return missing
+
+
+def _filled(source: Source, listed: Sequence[Listed], place: copies.Place, missing: Sequence[int]) -> list[int]:
+    """Bring what is missing from the folder itself; positions of what is not as listed: none = the copy is made."""
+    for index in missing:
+        with suppress(FileNotFoundError):  # it is gone: found by `commit`
+            _bring(source, listed[index].path, place.file(listed[index].path))
+    return copies.commit(place, listed)
 
 
 def _bring(source: Source, path: str, end: bytes) -> None:
