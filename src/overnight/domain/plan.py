@@ -16,6 +16,12 @@ Scalar = str | int | float | bool | None
 """A parameter's value as YAML or JSON reads it."""
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
+TARGET_NAME = "[A-Za-z0-9_][A-Za-z0-9_.@:%-]*"
+"""What an alias or `user@host` of an SSH configuration may be; never an option, a path or text for a shell."""
+LONGEST_TARGET = 200
+"""Characters of the longest name of a target."""
+MOST_TARGETS = 100
+"""Targets that one sweep may name."""
 
 
 class Direction(StrEnum):

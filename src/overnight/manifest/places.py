@@ -5,24 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from overnight.domain.cluster import HERE
+from overnight.domain.plan import LONGEST_TARGET, MOST_TARGETS, TARGET_NAME
 from overnight.manifest.document import Entry, ListNode, ScalarNode, TableNode, inside
 from overnight.manifest.fields import check_keys, flag_of, names_of, seconds_of, text_of, wrong
 from overnight.manifest.findings import Findings, listing, quoted
 
-HERE = "here"
-"""The target that is this machine."""
-LONGEST_TARGET = 200
-"""Characters of the longest name of a target."""
-MOST_TARGETS = 100
-"""Targets that one sweep may name."""
 TARGET_KEYS = ("target", "targets")
 """Two ways to say the same: one name, or several in order of preference."""
 DISCONNECTS = ("hold", "requeue", "kill")
 SHORTEST_LEASE = 60.0
 """Seconds: shorter ones would end runs at the first hiccup of a network."""
-
-TARGET_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:%-]*")
-"""What an alias or `user@host` of an SSH configuration may be; never an option, a path or text for a shell."""
+_TARGET = re.compile(TARGET_NAME)
 
 
 def is_far(targets: Iterable[str]) -> bool:
@@ -58,10 +52,10 @@ def _targets(entry: Entry, place: str, findings: Findings) -> tuple[str, ...] | 
 def _is_name(name: str, place: str, line: int, findings: Findings) -> bool:
     if len(name) > LONGEST_TARGET:
         findings.add(place, line, f"this name is longer than {LONGEST_TARGET} characters: shorten it")
-    elif TARGET_NAME.fullmatch(name) is None:
+    elif _TARGET.fullmatch(name) is None:
         rule = "begin with a letter, digit or _, then letters, digits, _ . @ : % -"
         findings.add(place, line, f"{quoted(name)} is no name of a target: {rule}")
-    return len(name) <= LONGEST_TARGET and TARGET_NAME.fullmatch(name) is not None
+    return len(name) <= LONGEST_TARGET and _TARGET.fullmatch(name) is not None
 
 
 Mirror = tuple[bool, tuple[str, ...]]

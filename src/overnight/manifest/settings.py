@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from overnight.domain.cluster import HERE
 from overnight.domain.homes import is_home
 from overnight.domain.plan import EnvironmentPlan, Need, Retry
 from overnight.manifest.document import Entry, TableNode, inside
 from overnight.manifest.fields import flag_of, is_null, names_of, seconds_of, whole_of
 from overnight.manifest.findings import Findings, quoted
 from overnight.manifest.places import (
-    HERE,
     TARGET_KEYS,
     Mirror,
     is_far,

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from overnight.domain.cluster import HERE
+from overnight.domain.plan import LONGEST_TARGET, MOST_TARGETS, TARGET_NAME
 from overnight.domain.states import CAMPAIGN, RUN
 
 LARGEST = 2**62
@@ -79,6 +81,12 @@ class SingleRunRequest(Request):
     time_limit: float | None = Field(default=None, gt=0)
     grace: float = Field(default=10.0, ge=0, le=86_400)
     priority: int = Field(default=0, ge=-1_000_000, le=1_000_000)
+    targets: list[Annotated[str, Field(max_length=LONGEST_TARGET, pattern=f"^{TARGET_NAME}$")]] = Field(
+        default_factory=lambda: [HERE],
+        min_length=1,
+        max_length=MOST_TARGETS,
+        description="Where it may go, in order of preference; `workdir` is a folder of each.",
+    )
     labels: Labels = Field(default_factory=dict)
 
 

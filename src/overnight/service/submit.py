@@ -118,9 +118,12 @@ def submit_runs(context: Context, request: SingleRuns) -> View:
     """Store runs outside any campaign."""
     refuse_many(context, len(request.runs))
     singles = [single_of(run) for run in request.runs]
+    named = list(dict.fromkeys(target for run in request.runs for target in run.targets))
+    targets.admit(context, named)
     by = attribution_of(context, request)
 
     def change(session: Session) -> View:
+        targets.keep(context, session, named)
         ids = campaigns.submit_single(session, singles, context.rng, by)
         own = {id_: {**request.labels, **run.labels} for id_, run in zip(ids, request.runs, strict=True)}
         labels.put_on_new(session, own)
@@ -152,6 +155,7 @@ def single_of(request: SingleRunRequest) -> campaigns.SingleRun:
         request.time_limit,
         request.grace,
         request.priority,
+        tuple(dict.fromkeys(request.targets)),
     )
     return campaigns.SingleRun(request.name, CellPlan(request.name, NOTHING, command, (), request.env), settings)
 
@@ -164,7 +168,13 @@ def _refuse_reserved(names: Iterable[str]) -> None:
 
 @lru_cache(maxsize=256)
 def _settings(
-    workdir: str, need: Need, retry: Retry, time_limit: float | None, grace: float, priority: int
+    workdir: str,
+    need: Need,
+    retry: Retry,
+    time_limit: float | None,
+    grace: float,
+    priority: int,
+    named: tuple[str, ...],
 ) -> SweepPlan:
     """The settings of runs that were submitted alone; most of a batch share them."""
     return SweepPlan(
@@ -176,4 +186,5 @@ def _settings(
         time_limit=time_limit,
         grace=grace,
         priority=priority,
+        targets=named,
     )

@@ -194,13 +194,16 @@ class Actors:
         cells = tuple(self._cell(f"{campaign}-{name}-{place}", command, cell_needs) for place in range(number))
         smaller = tuple(Smaller({"x": -n}, ("job", str(2_000 // n))) for n in range(1, rng.choice((0, 0, 1, 2)) + 1))
         cells = tuple(replace(cell, smaller=smaller) for cell in cells)
+        barrier = bool(before) and rng.random() < 0.15
+        hosts = list(self.inspector.hosts)
+        anywhere = not barrier and not any(cell.requires or cell.skip_if_done for cell in cells)
         return SweepPlan(
             name=name,
             cells=cells,
             workdir="/study",
             needs=needs,
             need=self._need(),
-            targets=(rng.choice(list(self.inspector.hosts)),),
+            targets=tuple(rng.sample(hosts, rng.randint(1, len(hosts)) if anywhere else 1)),
             retry=self._retry(len(smaller)),
             breaker=rng.choice((None, 1, 2, 5)),
             time_limit=rng.choice((None, None, 20.0, 3600.0)),
@@ -208,7 +211,7 @@ class Actors:
             parallel=rng.choice((None, None, 1, 2)),
             priority=rng.choice((0, 0, 1)),
             hang=rng.choice((None, None, 10.0, 90.0)),
-            barrier=bool(before) and rng.random() < 0.15,
+            barrier=barrier,
             precondition_wait=rng.choice((0.0, 0.0, 90.0)),
         )
 

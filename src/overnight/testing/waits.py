@@ -71,7 +71,7 @@ class Waits:
     def _claimed(self, event: Event, session: Session, projection: Projection, now: float) -> str | None:
         sweep = projection.runs[event.subject].sweep
         settings = self._sweeps[sweep]
-        if sweep in self._held or self._held.issuperset(settings.targets):
+        if {sweep, event.payload["target"]} & self._held:
             raise Impatient(f"{event.subject} was started although its sweep or target is held")
         requires = _config(session, event.subject).get("requires", [])
         missing = [path for path in requires if not is_there(path, now)]
