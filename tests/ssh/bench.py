@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
-from pathlib import Path
 
 from overnight.clock import SystemClock
 from overnight.domain.errors import Unavailable
@@ -83,8 +82,3 @@ def end_runner(box: Box, home: str = HOME) -> None:
     """End a home's runner on a box, where there is one."""
     with suppress(FileNotFoundError, ProcessLookupError):
         os.kill(runner_pid(box, home), signal.SIGTERM)
-
-
-def run_folder(box: Box, name: str) -> Path:
-    """Where an attempt's files may lie."""
-    return box.home / "runs" / name

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from overnight.domain.errors import Unavailable
+from overnight.domain.errors import Rejected, Unavailable
 from overnight.targets import keeper
 from overnight.targets.base import Alive, Ended, Unknown
 from overnight.targets.ssh import way
@@ -222,6 +222,16 @@ def test_a_folder_that_others_may_write_is_not_used(new_box: Callable[..., Box])
     folder.mkdir()
     folder.chmod(0o777)
     assert code_of(unreached(target_of(box))) == "folder_unsafe"
+
+
+def test_a_further_session_goes_the_same_way_and_takes_plain_words_alone(box: Box) -> None:
+    target = target_of(box)
+    done = subprocess.run(target.session("/bin/cat"), input=b"bytes\0", capture_output=True, check=True)
+    assert done.stdout == b"bytes\0"
+    assert target.session("x")[: len(target.remote_shell())] == target.remote_shell()
+    for word in ("a b", "$(id)", "a;b", "'", "~", "*", "a\nb"):
+        with pytest.raises(Rejected):
+            target.session("/bin/echo", word)
 
 
 def test_nobody_is_tried_while_a_back_off_lasts(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:

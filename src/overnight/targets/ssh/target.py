@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from overnight.clock import Clock
-from overnight.domain.errors import Unavailable
+from overnight.domain.errors import Rejected, Unavailable
 from overnight.domain.remote import FOLDER, SshSettings
 from overnight.ids import new_question_id
 from overnight.targets.base import Offer
@@ -88,10 +88,11 @@ class SshTarget(RunnerTarget):
         """The command for one more session to the same host, for bulk: through an open master connection where the user
         has one, else a login of its own. `words` is what runs there.
 
-        Raises ValueError for words that a shell there could change, and Unavailable.
+        Raises Rejected for words that a shell there could change, and Unavailable.
         """
-        if not all(FOLDER.fullmatch(f"/{word}") for word in words):
-            raise ValueError(f"{words!r} are no plain words")
+        for word in words:
+            if not FOLDER.fullmatch(f"/{word}"):
+                raise Rejected(f"{word!r} is no plain word, as a login shell on {self.name} needs it")
         return [*self._way.session(), "--", self.settings.host, *words]
 
     def remote_shell(self) -> list[str]:
