@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import stat
 import threading
@@ -302,3 +303,13 @@ def test_an_older_copy_that_was_altered_gives_nothing(work: Path, store: Path) -
     newer = tree(store, freeze(str(work), store))
     assert (newer / "train.py").read_text() == "import pkg\n"
     assert older.read_text() == "import xyz\n"
+
+
+def test_a_copy_that_was_altered_is_refused_before_runs_are_submitted_for_it(work: Path, store: Path) -> None:
+    made = tree(store, freeze(str(work), store))
+    (made / "train.py").chmod(0o644)
+    (made / "train.py").write_text("import xyz\n")
+    with pytest.raises(Refused, match=r"was altered: train\.py"):
+        freeze(str(work), store)
+    shutil.rmtree(made.parent)
+    assert (tree(store, freeze(str(work), store)) / "train.py").read_text() == "import pkg\n"

@@ -13,7 +13,7 @@ from overnight.host import copies
 from overnight.mirror.files import Source, is_foreign_script, listed_in, open_regular
 from overnight.mirror.patterns import left_out
 from overnight.mirror.walk import EXCLUDE
-from overnight.runner.snapshot import Listed, identity_of, shown
+from overnight.runner.snapshot import Listed, ListError, changed, identity_of, shown
 
 IGNORE = ".overnightignore"
 """File in a working folder with patterns of what is left out."""
@@ -68,7 +68,7 @@ def _own(folder: str) -> list[str]:
 
 
 def _frozen(source: Source, store: Path) -> str:
-    changed = ""
+    restless = ""
     for _ in range(TRIES):
         listed = listed_in(source, store)
         identity = identity_of(listed)
@@ -78,9 +78,9 @@ def _frozen(source: Source, store: Path) -> str:
             raise Unavailable(f"the copy of {source.folder} cannot be written: {error}", place=source.folder) from error
         if not changing:
             return identity
-        changed = listed[changing[0]].path
+        restless = listed[changing[0]].path
     raise Refused(
-        f"{shown(changed)} in {source.folder} changes while it is read",
+        f"{shown(restless)} in {source.folder} changes while it is read",
         place=source.folder,
         next_step=f"Wait until nothing writes it any more. {EXCLUDE}",
     )
@@ -89,6 +89,7 @@ def _frozen(source: Source, store: Path) -> str:
 def _make(source: Source, listed: Sequence[Listed], place: copies.Place, store: str) -> list[int]:
     """Positions of the files whose content is no more what it was: then there is no copy."""
     if place.whole:
+        _refuse_altered(place.folder)
         return []
     with copies.making(place, wait=True) as needed:
         if not needed:
@@ -99,6 +100,20 @@ def _make(source: Source, listed: Sequence[Listed], place: copies.Place, store: 
         if missing:
             shutil.rmtree(place.staging)
         return missing
+
+
+def _refuse_altered(folder: str) -> None:
+    """No run would start in such a copy; runs may be at work in it, so that it is not mended behind their backs."""
+    try:
+        found = changed(folder, 1)
+    except ListError as error:
+        found = [str(error)]
+    if found:
+        raise Refused(
+            f"the frozen copy {folder} was altered: {found[0]}",
+            place=folder,
+            next_step="When nothing runs in it any more, remove that folder: it is made anew.",
+        )
 
 
 def _filled(source: Source, listed: Sequence[Listed], place: copies.Place, missing: Sequence[int]) -> list[int]:
