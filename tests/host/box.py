@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,7 +61,9 @@ class Start:
         self.socket.close()
         if self.process.poll() is None:
             self.process.kill()
-        self.process.communicate()
+            self.process.wait()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
 
 
 class Box:
@@ -121,7 +124,8 @@ class Box:
         for start in self.starts:
             start.end()
         if (self.folder / "runner" / "lock").exists():
-            os.kill(self.runner(), signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(self.runner(), signal.SIGTERM)
 
 
 def eventually(look: Callable[[], T], what: str) -> T:

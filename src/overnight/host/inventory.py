@@ -6,7 +6,6 @@ request waits some seconds and else says how far it is, and asking again goes on
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
 import stat
@@ -15,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from overnight.domain.errors import Rejected
+from overnight.host.matching import matching
 from overnight.host.reading import open_below
 
 PATIENCE = 5.0
@@ -128,7 +128,7 @@ def _files(folder: str, workdir: str, outputs: Sequence[str]) -> Iterator[tuple[
     yield from (("run", os.path.relpath(path, folder)) for path in _below(folder))
     seen: set[tuple[str, str]] = set()
     for output in outputs:
-        for path in sorted(_named(workdir, output)):
+        for path in matching(workdir, output):
             found = _rooted(folder, workdir, path)
             if found is not None and found not in seen and os.path.isfile(path):
                 seen.add(found)
@@ -155,12 +155,6 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
             return sorted(found, key=lambda it: it.name)
     except FileNotFoundError:
         return []
-
-
-def _named(workdir: str, pattern: str) -> list[str]:
-    """Paths that an output names."""
-    whole = os.path.join(workdir, pattern)
-    return glob.glob(whole, recursive=True) if glob.has_magic(whole) else [whole]
 
 
 def _rooted(folder: str, workdir: str, path: str) -> tuple[str, str] | None:

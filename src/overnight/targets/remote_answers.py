@@ -151,7 +151,7 @@ def page(fields: Fields) -> Page:
 
 def row(fields: Fields) -> dict[str, Any]:
     """A file of an inventory: a hash, or a problem."""
-    if fields["root"] not in ("run", "work"):
+    if fields["root"] not in ("run", "work", "out"):
         raise ValueError("a file of nowhere")
     found = {
         "root": fields["root"],

@@ -101,8 +101,8 @@ class RemoteFiles:
         return self._told("host.facts", fields, lambda it: dict(it["facts"]), seconds)
 
     def inventory(self, folder: str, workdir: str, outputs: Sequence[str]) -> list[dict[str, Any]]:
-        """What an attempt left: `root` (`run` or `work`), `path` below it, `bytes`, `mode`, `mtime`, and `sha256`, or
-        `problem`: why it cannot be read.
+        """What an attempt left: `root` (`run`, `work`, or `out`: anywhere else), `path` below it, `bytes`, `mode`,
+        `mtime`, and `sha256`, or `problem`: why it cannot be read.
 
         Paths are as the host says: check them. Waits as long as the host goes on hashing.
         """
