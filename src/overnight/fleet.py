@@ -10,8 +10,9 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from overnight.clock import Clock
 from overnight.config import Configuration
@@ -26,6 +27,20 @@ from overnight.targets.home_files import HomeFirst
 from overnight.targets.ssh.aliases import aliases, is_known
 from overnight.targets.ssh.target import SshTarget
 
+CUDA = (
+    "import ctypes, sys\n"
+    "try:\n"
+    "    import torch\n"
+    "    print(torch.zeros(8, device='cuda').sum().item() == 0, torch.__version__, torch.cuda.get_device_name())\n"
+    "except ImportError:\n"
+    "    library, count = ctypes.CDLL('libcuda.so.1'), ctypes.c_int()\n"
+    "    code = library.cuInit(0) or library.cuDeviceGetCount(ctypes.byref(count))\n"
+    "    print('driver call:', code, 'GPUs:', count.value)\n"
+    "    sys.exit(code or not count.value)\n"
+)
+"""A call to CUDA: through torch where the environment has it, else to the driver's own library."""
+CUDA_SECONDS = 60.0
+"""How long it may take: the first import of torch from a slow disk is no failure."""
 V = TypeVar("V")
 FILE, MANIFEST = "file", "manifest"
 """Where a target was named: in config.toml, or by its alias in a manifest."""
@@ -131,9 +146,26 @@ class Fleet:
                 near=False,
             ),
         )
-        self.spots.add(name, Spot(target, files, target.status, self.clock.boot, target.user_home, target.folder))
+        spot = Spot(
+            target,
+            files,
+            target.status,
+            self.clock.boot,
+            home=target.user_home,
+            folder=target.folder,
+            examine=partial(_examine, target),
+            reserve=settings.reserve,
+        )
+        self.spots.add(name, spot)
 
     def close(self) -> None:
         """Leave the machines alone; only the connections end."""
         for target in self._opened:
             target.close()
+
+
+def _examine(target: SshTarget, python: str | None) -> dict[str, Any]:
+    """What a host says of itself now; a back-off is not sat out."""
+    target.retry_now()
+    check = {"argv": [python or "python3", "-c", CUDA], "timeout": CUDA_SECONDS}
+    return target.files.facts([target.settings.folder], check)

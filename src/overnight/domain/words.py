@@ -9,4 +9,4 @@ class Word(str, Enum):
     """A member is its text, also where it is printed."""
 
     __str__ = str.__str__
-    __format__ = str.__format__
+    __format__ = str.__format__  # type: ignore[assignment]

@@ -7,11 +7,12 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from overnight.config import Configuration
 from overnight.domain import access
 from overnight.domain.access import Principal
+from overnight.domain.room import Reserve
 from overnight.service.code import Heads
 from overnight.service.keyring import Keyring
 from overnight.service.traffic import Traffic
@@ -37,6 +38,10 @@ ADMIN = Change("admin")
 """Whoever holds the home's first token, or runs commands on the home itself."""
 
 
+Examination = Mapping[str, Any]
+"""What a host says of itself, see `docs/notes/hosts.md`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spot:
     """A target as the service needs it: to ask what it has, and to read logs there."""
@@ -51,6 +56,11 @@ class Spot:
     """The home folder of the user on another machine. Raises Unavailable; None = it is this machine."""
     folder: Callable[[], str] | None = None
     """Where everything of this home lies there. Raises Unavailable."""
+    examine: Callable[[str | None], Examination] | None = None
+    """Asks a host about itself, at once, whatever was tried before; with the interpreter in which CUDA is called.
+    None = it is this machine. Raises Unavailable."""
+    reserve: Reserve | None = None
+    """Room that must be left there; None = as on this machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from overnight.domain.errors import NotFound, Unavailable
+from overnight.domain.access import Verb
+from overnight.domain.errors import Denied, NotFound, Unavailable
 from overnight.domain.room import is_low, sentence
-from overnight.service.context import Context
+from overnight.planner import gates
+from overnight.service.context import Context, Spot
 from overnight.service.requests import TargetName
+from overnight.service.targets import admit
 from overnight.service.views import View
 from overnight.store import marks, rows
 from overnight.store.base import Session
@@ -29,10 +32,13 @@ LISTED = 20
 
 def doctor(context: Context, request: TargetName) -> View:
     """Look at a target without changing anything: each check with verdict, value and what to do."""
+    admit(context, [request.target])
     spot = context.spots.get(request.target)
     if spot is None:
         known = ", ".join(sorted(context.spots))
         raise NotFound(f"there is no target {request.target!r}", next_step=f"Configured targets: {known}.")
+    if spot.examine is not None:
+        return _examined(context, request, spot)
     home = _existing(context.configuration.home)
     blocked = context.store.read(_held_up)
     checks = [
@@ -48,8 +54,39 @@ def doctor(context: Context, request: TargetName) -> View:
     return {"target": request.target, "ok": ok, "checks": checks, "blocked": blocked}
 
 
+def _examined(context: Context, request: TargetName, spot: Spot) -> View:
+    """What a host that is reached over a network says of itself, or why it is not reached."""
+    if request.python is not None and not context.principal.may(Verb.SUBMIT):
+        raise Denied("this token may not have a program run", next_step="Leave out --python.")
+    blocked = context.store.read(_held_up)
+    reserve = spot.reserve or context.configuration.local.reserve
+    try:
+        told = spot.examine(request.python) if spot.examine else {}
+        found = gates.gates(told, context.store.read(lambda session: session.now), reserve)
+    except Unavailable as error:
+        why = spot.status().why if spot.status else None
+        advice = why.next_step if why and why.next_step else "Try again; nothing is concluded from this."
+        found = gates.unreached(why.code if why else "unreachable", str(error), advice)
+    checks = [_gate(it) for it in found]
+    if found[-1].name == "rsync":
+        checks.append(_devices(context, request.target))
+    return {
+        "target": request.target,
+        "ok": all(it.ok for it in found),
+        "checks": [*checks, _waiting(blocked)],
+        "blocked": blocked,
+    }
+
+
+def _gate(gate: gates.Gate) -> View:
+    seen = {"check": gate.name, "verdict": gate.verdict, "value": gate.value, "advice": gate.advice}
+    return {**seen, "name": gate.name, "ok": gate.ok, "limit": gate.limit, "code": gate.code if not gate.ok else ""}
+
+
 def _check(name: str, verdict: str, value: Any, advice: str = "") -> View:
-    return {"check": name, "verdict": verdict, "value": value, "advice": advice}
+    ok = None if verdict == "unknown" else verdict != "fail"
+    seen = {"check": name, "verdict": verdict, "value": value, "advice": advice}
+    return {**seen, "name": name, "ok": ok, "limit": "", "code": ""}
 
 
 def _devices(context: Context, name: str) -> View:

@@ -242,6 +242,8 @@ class TargetName(Request):
     """One target."""
 
     target: str = Field(default="here", max_length=200)
+    python: str | None = Field(default=None, min_length=1, max_length=500)
+    """Interpreter there, of the environment of the runs, in which a call to CUDA is tried."""
 
 
 class ReportRequest(Request):

@@ -79,6 +79,7 @@ class SingleRunRequestFields(TypedDict):
     time_limit: NotRequired[float | None]
     grace: NotRequired[float]
     priority: NotRequired[int]
+    targets: NotRequired[Sequence[str]]
     labels: NotRequired[Mapping[str, str]]
 
 
@@ -327,9 +328,9 @@ class Methods:
         """Machines that runs may go to, and how they are reached."""
         return cast("Targets", self._call("list_targets", {}))
 
-    def doctor(self, *, target: str | Unset = UNSET) -> Checkup:
+    def doctor(self, *, target: str | Unset = UNSET, python: str | Unset | None = UNSET) -> Checkup:
         """Preflight of a target."""
-        return cast("Checkup", self._call("doctor", {"target": target}))
+        return cast("Checkup", self._call("doctor", {"target": target, "python": python}))
 
     def verify_log(self) -> Verification:
         """Check log, tables, invariants."""

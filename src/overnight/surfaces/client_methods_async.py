@@ -79,6 +79,7 @@ class SingleRunRequestFields(TypedDict):
     time_limit: NotRequired[float | None]
     grace: NotRequired[float]
     priority: NotRequired[int]
+    targets: NotRequired[Sequence[str]]
     labels: NotRequired[Mapping[str, str]]
 
 
@@ -331,9 +332,9 @@ class AsyncMethods:
         """Machines that runs may go to, and how they are reached."""
         return cast("Targets", await self._call("list_targets", {}))
 
-    async def doctor(self, *, target: str | Unset = UNSET) -> Checkup:
+    async def doctor(self, *, target: str | Unset = UNSET, python: str | Unset | None = UNSET) -> Checkup:
         """Preflight of a target."""
-        return cast("Checkup", await self._call("doctor", {"target": target}))
+        return cast("Checkup", await self._call("doctor", {"target": target, "python": python}))
 
     async def verify_log(self) -> Verification:
         """Check log, tables, invariants."""

@@ -82,11 +82,15 @@ class ComparisonView(TypedDict):
 
 
 class Check(TypedDict):
-    """One check of a target."""
+    """One check of a target. `ok` null: nobody could say; `code`: why it refuses; `name` is `check`."""
 
     check: str
+    name: str
     verdict: Literal["ok", "warn", "fail", "unknown"]
+    ok: bool | None
     value: str
+    limit: str
+    code: str
     advice: str
 
 
