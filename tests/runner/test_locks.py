@@ -35,6 +35,12 @@ def holder(runner: str = "/home/x/runner", *, shared: bool = False) -> Holder:
     return Holder("x", runner, "a.1", os.getpid(), "boot", 1_700_000_000.0, shared)
 
 
+def holder_of(bench: Bench) -> int | None:
+    """Pid of whoever holds the GPU now."""
+    found = locks.holders(str(bench.locks), [GPU]).get(GPU)
+    return found.pid if isinstance(found, Holder) else None
+
+
 def test_a_device_that_another_home_uses_is_not_used_and_its_holder_is_named(bench: Bench, neighbour: Bench) -> None:
     ours, theirs = bench.server(), neighbour.server()
     bench.start(ours, "a", "sleep", "60", devices=[GPU, OTHER])
@@ -57,7 +63,9 @@ def test_a_device_is_locked_while_a_process_of_a_killed_executor_lives(bench: Be
     pid = ours.wait("started", "a")["pid"]
     for executor in bench.executors():
         os.kill(executor, signal.SIGKILL)
-    wait_until(lambda: GPU in locks.holders(str(bench.locks), [GPU]), "the runner takes the lock over")
+    assert bench.process is not None
+    runner = bench.process.pid
+    wait_until(lambda: holder_of(bench) == runner, "the runner takes the lock over")
     assert is_alive(pid)
     neighbour.start(theirs, "b", "true", devices=[GPU])
     assert theirs.ended("b")["reason"] == "device_held"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from . import locks
+from . import lockfile
 
 
 class LaunchError(ValueError):
@@ -99,7 +99,7 @@ def _words(name: str, words: list[Any] | None) -> tuple[str, ...] | None:
 
 
 def _devices(names: list[Any]) -> tuple[str, ...]:
-    if not all(isinstance(name, str) and locks.NAME.fullmatch(name) for name in names):
+    if not all(isinstance(name, str) and lockfile.NAME.fullmatch(name) for name in names):
         raise LaunchError("devices must be a list of UUIDs: letters, digits and dashes.")
     return tuple(names)
 

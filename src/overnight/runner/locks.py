@@ -6,18 +6,15 @@ users wrote is data, never believed beyond a sentence. A shared lock is good bes
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
-import re
-import stat
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import moment
+from . import lockfile, moment
 from .protocol import text
 
 FOLDER = "/tmp/overnight-devices"
@@ -30,9 +27,6 @@ LONGEST_TEXT = 4096
 """Bytes of a holder's text that are read."""
 LONGEST_WORD = 200
 """Characters of each thing that a holder says of itself."""
-NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
-"""What a device may be called here: a UUID as drivers write it."""
-_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
 class DeviceHeld(Exception):
@@ -101,7 +95,7 @@ def holders(folder: str, devices: Sequence[str]) -> dict[str, Holder | str]:
     found: dict[str, Holder | str] = {}
     until = moment.boot() + PATIENCE
     for device in devices:
-        if NAME.fullmatch(device):
+        if lockfile.NAME.fullmatch(device):
             holder = _look(folder, device, until)
             if holder is not None:
                 found[device] = holder
@@ -122,22 +116,22 @@ def _take(folder: str, device: str, holder: Holder, patience: float) -> int:
 def _try_to_take(folder: str, device: str, holder: Holder) -> tuple[int | None, str]:
     """The locked descriptor, or why there is none."""
     try:
-        descriptor = _open(folder, device)
+        descriptor = lockfile.open_file(folder, device)
     except OSError as error:
         return None, _unusable(folder, device, error)
-    if _is_taken(descriptor, holder) and _is_in_place(descriptor, folder, device):
+    if _is_taken(descriptor, holder) and lockfile.is_in_place(descriptor, folder, device):
         return descriptor, ""
-    why = _said(descriptor, shared=_lock(descriptor, fcntl.LOCK_SH))
+    why = _said(descriptor, shared=lockfile.lock(descriptor, fcntl.LOCK_SH))
     os.close(descriptor)
     return None, why if isinstance(why, str) else why.sentence()
 
 
 def _is_taken(descriptor: int, holder: Holder) -> bool:
-    if _lock(descriptor, fcntl.LOCK_EX):
+    if lockfile.lock(descriptor, fcntl.LOCK_EX):
         _say(descriptor, holder)
         if not holder.shared:
             return True
-    if not (holder.shared and _lock(descriptor, fcntl.LOCK_SH)):
+    if not (holder.shared and lockfile.lock(descriptor, fcntl.LOCK_SH)):
         return False
     # Turning one kind into the other lets go for a moment, in which another runner may have come first.
     found = _said(descriptor, shared=True)
@@ -147,13 +141,13 @@ def _is_taken(descriptor: int, holder: Holder) -> bool:
 def _look(folder: str, device: str, until: float) -> Holder | str | None:
     while True:
         try:
-            descriptor = _open(folder, device)
+            descriptor = lockfile.open_file(folder, device)
         except OSError as error:
             return _unusable(folder, device, error)
         try:
-            if _lock(descriptor, fcntl.LOCK_EX):
+            if lockfile.lock(descriptor, fcntl.LOCK_EX):
                 return None
-            found = _said(descriptor, shared=_lock(descriptor, fcntl.LOCK_SH))
+            found = _said(descriptor, shared=lockfile.lock(descriptor, fcntl.LOCK_SH))
         finally:
             os.close(descriptor)
         if moment.boot() >= until or _is_alive(found):
@@ -164,64 +158,6 @@ def _look(folder: str, device: str, until: float) -> Holder | str | None:
 def _is_alive(found: Holder | str) -> bool:
     """Whether the text is that of a process which is there; another pid space cannot tell."""
     return isinstance(found, Holder) and os.path.exists(f"/proc/{found.pid}")
-
-
-def _open(folder: str, device: str) -> int:
-    """A descriptor of the device's file, which is made if there is none. Raises OSError."""
-    if not NAME.fullmatch(device):
-        raise OSError(errno.EINVAL, "that is no name of a device")
-    inside = _open_folder(folder)
-    try:
-        descriptor = _open_file(inside, device)
-    finally:
-        os.close(inside)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is no regular file")
-    return descriptor
-
-
-def _open_folder(folder: str) -> int:
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        return os.open(folder, flags)
-    except FileNotFoundError:
-        try:
-            os.mkdir(folder, 0o700)
-            os.chmod(folder, 0o1777)  # whatever the umask says
-        except FileExistsError:
-            pass
-    return os.open(folder, flags)
-
-
-def _open_file(inside: int, name: str) -> int:
-    """Never O_CREAT on a file that is there: kernels refuse that for the files of others in such a folder."""
-    try:
-        return os.open(name, _FLAGS, dir_fd=inside)
-    except FileNotFoundError:
-        try:
-            descriptor = os.open(name, _FLAGS | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=inside)
-        except FileExistsError:
-            return os.open(name, _FLAGS, dir_fd=inside)
-    os.fchmod(descriptor, 0o666)
-    return descriptor
-
-
-def _is_in_place(descriptor: int, folder: str, device: str) -> bool:
-    """Whether the file is still that of the device: one that was removed meanwhile keeps nobody away."""
-    try:
-        there = os.stat(f"{folder}/{device}", follow_symlinks=False)
-    except OSError:
-        return False
-    return os.path.samestat(there, os.fstat(descriptor))
-
-
-def _lock(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _say(descriptor: int, holder: Holder) -> None:

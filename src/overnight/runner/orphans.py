@@ -28,6 +28,8 @@ PAUSE = 0.02
 """Seconds from the end of a watched process to the next look."""
 KILL_AGAIN = 0.1
 """Seconds between two rounds of SIGKILL."""
+HOLD_AGAIN = 1.0
+"""Seconds until locks that somebody else has, or looks at, are tried again."""
 MOST_WATCHED = 64
 """Processes of one orphan that are watched by descriptor; the end of any of them leads to a look at all."""
 
@@ -35,7 +37,7 @@ MOST_WATCHED = 64
 class Orphan:
     """One attempt without an executor."""
 
-    __slots__ = ("entry", "kill_at", "locks", "looking", "none_since", "order", "watched")
+    __slots__ = ("entry", "kill_at", "locks", "looking", "none_since", "order", "waiting", "watched")
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
@@ -45,6 +47,8 @@ class Orphan:
         self.order: StopOrder | None = None
         self.kill_at: float | None = None
         self.locks: Locks | None = None
+        self.waiting = False
+        """Whether the locks will be tried again by themselves."""
 
 
 class Orphans:
@@ -103,7 +107,17 @@ class Orphans:
             try:
                 orphan.locks = locks.take(origin.locks, entry.devices, holder, patience=0.0)
             except DeviceHeld:
-                return
+                self._hold_later(orphan)
+
+    def _hold_later(self, orphan: Orphan) -> None:
+        if not orphan.waiting:
+            orphan.waiting = True
+            self._loop.call_at(moment.boot() + HOLD_AGAIN, lambda: self._hold_if_still(orphan))
+
+    def _hold_if_still(self, orphan: Orphan) -> None:
+        orphan.waiting = False
+        if self._orphans.get(orphan.entry.attempt) is orphan:
+            self._hold(orphan)
 
     def _stop_if_still(self, orphan: Orphan, order: StopOrder) -> None:
         if self._orphans.get(orphan.entry.attempt) is orphan:

@@ -131,6 +131,7 @@ def _run(it: dict[str, Any]) -> None:
         *_about(it),
         ("submitted", screen.moment(it["created_at"])),
         ("took", ls.lasted(it)),
+        ("in use", _in_use(it["attempts_made"])),
         ("copied here", _fetch(it["fetch"])),
     ))  # fmt: skip
     frozen = it["frozen"]
@@ -151,6 +152,23 @@ def _run(it: dict[str, Any]) -> None:
     screen.print_table(("attempt", "mark", "because", "at"), marks, title="Worth a look")
     screen.print_table(("metric", "value"), sorted(it["results"].items()), title="Results", right=(1,))
     print(f"\nnext: overnight logs {it['id']}; overnight explain {it['id']}")
+
+
+def _in_use(attempts: list[dict[str, Any]]) -> str | None:
+    """What its live attempt was last seen to use; None without one."""
+    from overnight.surfaces.cli import screen
+
+    use = next((made["in_use"] for made in reversed(attempts) if made["in_use"]), None)
+    if use is None:
+        return None
+    gpus = f", GPU {use['gpu_utilisation']:.0f} %" if use["gpu_utilisation"] is not None else ""
+    memory = f", {use['gpu_memory_mib']} MiB of its memory" if use["gpu_memory_mib"] is not None else ""
+    mib, most = (use[name] // 1024**2 for name in ("rss_bytes", "peak_rss_bytes"))
+    processes = f"{use['processes']} process{'' if use['processes'] == 1 else 'es'}"
+    return (
+        f"{use['cpu_seconds']:.0f} s of CPU, {mib} MiB in {processes} (at most {most} MiB){gpus}{memory}, "
+        f"seen {screen.moment(use['at'])}"
+    )
 
 
 def _fetch(fetch: dict[str, Any] | None) -> str | None:
