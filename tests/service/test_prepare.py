@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from overnight.domain.errors import PreflightFailed, Unavailable
+from overnight.domain.errors import OvernightError, PreflightFailed, Refused, Unavailable
 from overnight.service.context import Spot
 from overnight.targets.base import Offer
 from overnight.targets.files import LocalFiles
@@ -144,3 +144,63 @@ def test_an_answer_that_was_lost_is_given_again_whatever_is_missing_by_now(desk:
     desk.ask("cancel", id=first["campaign"]["id"])
     (tmp_path / "work").rmdir()
     assert desk.ask("submit", key="k", **fields) == first
+
+
+class FarTarget(GpuTarget):
+    """A target on another machine, which counts how often it is asked."""
+
+    asked = 0
+
+    def offers(self) -> list[Offer]:
+        self.asked += 1
+        return super().offers()
+
+
+def with_far(desk: Desk, *, silent: bool = False) -> tuple[FarTarget, FarTarget]:
+    """`box`, which a file names, and `other`, which none does."""
+    box, other = FarTarget(), FarTarget()
+    box.silent = silent
+    there = {
+        name: Spot(it, LocalFiles(), home=lambda: "/home/u", folder=lambda: "/tmp")  # type: ignore[arg-type]
+        for name, it in (("box", box), ("other", other))
+    }
+    desk.context = replace(desk.context, spots={**with_gpu(desk).context.spots, **there})
+    return box, other
+
+
+def test_only_targets_that_a_file_names_are_asked(desk: Desk, tmp_path: Path) -> None:
+    box, other = with_far(desk)
+    text = "campaign: c\ntargets: [box, here]\nresources: {gpus: 1}\nsweeps: {s: {command: 'true'}}\n"
+    answer = ask(desk, "plan", text, tmp_path)
+    assert (answer["preflight"], answer["sweeps"][0]["targets"]) == ([], ["box", "here"])
+    assert (box.asked, other.asked) == (1, 0)
+
+
+def test_a_target_that_does_not_answer_is_a_warning_beside_one_that_does(desk: Desk, tmp_path: Path) -> None:
+    with_far(desk, silent=True)
+    text = "campaign: c\n{}resources: {{gpus: 1}}\nsweeps: {{s: {{command: 'true'}}}}\n"
+    answer = ask(desk, "plan", text.format("targets: [box, here]\n"), tmp_path)
+    assert (answer["preflight"], answer["warnings"][0]["code"]) == ([], "ssh_unreachable")
+    alone = ask(desk, "plan", text.format("target: box\n"), tmp_path)
+    assert [it["code"] for it in alone["preflight"]] == ["ssh_unreachable"]
+    assert "box is not reached: the driver does not answer" in alone["preflight"][0]["detail"]
+
+
+def test_a_sweep_may_do_without_gpus_only_where_none_of_its_targets_has_one(desk: Desk, tmp_path: Path) -> None:
+    with_far(desk)
+    text = "campaign: c\ntarget: {}\nresources: {{gpus: 1, or_cpu: true}}\nsweeps: {{s: {{command: 'true'}}}}\n"
+    several = text.format("here").replace("target: here", "targets: [here, box]")
+    assert ask(desk, "plan", several, tmp_path)["cells"][0]["gpus"] == 1
+
+
+def test_a_run_alone_may_name_its_targets_and_only_known_ones(desk: Desk) -> None:
+    with_far(desk)
+    run = {"name": "r", "command": "true", "workdir": "/tmp"}
+    (first,) = desk.ask("submit_runs", runs=[{**run, "targets": ["box", "here"]}])["ids"]
+    assert desk.ask("show", id=first)["frozen"]["targets"] == ["box", "here"]
+    (second,) = desk.ask("submit_runs", runs=[run])["ids"]
+    assert desk.ask("show", id=second)["frozen"]["targets"] == ["here"]
+    with pytest.raises(Refused, match="no target named nowhere"):
+        desk.ask("submit_runs", runs=[{**run, "targets": ["nowhere"]}])
+    with pytest.raises(OvernightError):
+        desk.ask("submit_runs", runs=[{**run, "targets": ["-oProxyCommand=x"]}])

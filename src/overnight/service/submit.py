@@ -120,6 +120,7 @@ def submit_runs(context: Context, request: SingleRuns) -> View:
     singles = [single_of(run) for run in request.runs]
     named = list(dict.fromkeys(target for run in request.runs for target in run.targets))
     targets.admit(context, named)
+    _refuse_unknown(context, named)
     by = attribution_of(context, request)
 
     def change(session: Session) -> View:
@@ -132,6 +133,17 @@ def submit_runs(context: Context, request: SingleRuns) -> View:
     answer = context.store.write(context.change, change)
     context.wake()
     return answer
+
+
+def _refuse_unknown(context: Context, named: Iterable[str]) -> None:
+    """Nobody looks before runs that are submitted alone: what they name must be there."""
+    unknown = [name for name in named if name not in context.spots]
+    if unknown:
+        raise Refused(
+            f"there is no target named {unknown[0]}; known are {', '.join(sorted(context.spots))}",
+            place="targets",
+            next_step=f"Add [targets.{unknown[0]}] to config.toml, or a `Host {unknown[0]}` to ~/.ssh/config.",
+        )
 
 
 def single_of(request: SingleRunRequest) -> campaigns.SingleRun:

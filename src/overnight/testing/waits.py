@@ -71,6 +71,8 @@ class Waits:
     def _claimed(self, event: Event, session: Session, projection: Projection, now: float) -> str | None:
         sweep = projection.runs[event.subject].sweep
         settings = self._sweeps[sweep]
+        if event.payload["target"] not in settings.targets:
+            raise Impatient(f"{event.subject} was started on {event.payload['target']}, where its sweep may not go")
         if {sweep, event.payload["target"]} & self._held:
             raise Impatient(f"{event.subject} was started although its sweep or target is held")
         requires = _config(session, event.subject).get("requires", [])
