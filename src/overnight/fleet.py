@@ -143,6 +143,7 @@ class Fleet:
                 root=target.folder,
                 home=target.user_home,
                 stage=stager.stage,
+                reserve=settings.reserve,
                 near=False,
             ),
         )

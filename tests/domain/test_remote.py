@@ -35,12 +35,12 @@ def test_everything_can_be_said_and_comes_back_from_json() -> None:
         "disk_reserve_mib": 2,
         "inode_reserve": 3,
     }
-    table = {"ssh": way, **rest, "exclude": ["data/", "*.ckpt"]}
+    table = {"ssh": way, **rest}
     assert target_problems(table) == []
     made = ssh_settings(table)
-    assert made == SshSettings(**way, **rest, exclude=("data/", "*.ckpt"))  # type: ignore[arg-type]
+    assert made == SshSettings(**way, **rest)  # type: ignore[arg-type]
     assert (made.reserve.bytes, made.reserve.inodes) == (2 * 1024**2, 3)
-    assert stored_settings({**asdict(made), "exclude": ["data/", "*.ckpt"], "later": 1}) == made
+    assert stored_settings({**asdict(made), "later": 1}) == made
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,6 @@ def test_everything_can_be_said_and_comes_back_from_json() -> None:
         ({"ssh": "box", "slots": -1}, "slots"),
         ({"ssh": "box", "slots": 1.5}, "slots"),
         ({"ssh": "box", "log_cap_mib": 0}, "log_cap_mib"),
-        ({"ssh": "box", "exclude": "data"}, "exclude"),
-        ({"ssh": "box", "exclude": [""]}, "exclude"),
-        ({"ssh": "box", "exclude": ["a\0"]}, "exclude"),
         ({"ssh": "box", "gpus": [0]}, "gpus"),
     ],
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from overnight.daemon.world import Place, World
 from overnight.domain.errors import Unavailable
-from overnight.domain.room import NO_RESERVE, Reserve, is_back, is_low, sentence
+from overnight.domain.room import Reserve, is_back, is_low, sentence
 from overnight.service.lanes import folder_subject
 from overnight.store import marks, rows
 from overnight.store.base import Session
@@ -24,23 +24,28 @@ CODE = "disk_full"
 """Code of the holds that this pass puts and takes away; others are left alone."""
 
 
+Kept = tuple[Room, Reserve]
+"""What is left somewhere, and what must stay free there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is left where queued runs would write: subject of a hold (target or sweep id) -> rooms."""
+    """What is left where queued runs would write: subject of a hold (target or sweep id) -> rooms, each with what must
+    stay free there."""
 
-    rooms: Mapping[str, Sequence[Room]] = field(default_factory=dict)
-    reserve: Reserve = NO_RESERVE
+    rooms: Mapping[str, Sequence[Kept]] = field(default_factory=dict)
 
 
 def look(world: World) -> Look:
     """Look at the folders of all targets, and at the working directories of all sweeps that have queued runs."""
     eyes = _Eyes(world)
-    home = [world.home()] if world.home else []
-    rooms = {name: [eyes.runs(name, place), *home] for name, place in list(world.places.items())}
+    home = [(world.home(), world.reserve)] if world.home else []
+    places = list(world.places.items())
+    rooms = {name: [(eyes.runs(name, it), it.reserve or world.reserve), *home] for name, it in places}
     for subject, (target, workdir) in world.store.read(_workdirs).items():
         if target in world.places:
-            rooms[subject] = [eyes.room(target, workdir)]
-    return Look(rooms, world.reserve)
+            rooms[subject] = [(eyes.room(target, workdir), world.places[target].reserve or world.reserve)]
+    return Look(rooms)
 
 
 def _workdirs(session: Session) -> dict[str, tuple[str, str]]:
@@ -93,25 +98,23 @@ def take_in(session: Session, seen: Look) -> bool:
     others = holds.keys() - held
     for subject in sorted(held - seen.rooms.keys()):
         marks.release(session, subject)
-    low: dict[str, Room] = {}
+    low: dict[str, Kept] = {}
     for subject, found in seen.rooms.items():
-        if subject in held and all(is_back(room, seen.reserve) for room in found):
+        if subject in held and all(is_back(*kept) for kept in found):
             marks.release(session, subject)
-        elif subject not in held | others and (full := [room for room in found if is_low(room, seen.reserve)]):
+        elif subject not in held | others and (full := [kept for kept in found if is_low(*kept)]):
             low[subject] = full[0]
-    _hold(
-        session, low, {room.path for subject in held & seen.rooms.keys() for room in seen.rooms[subject]}, seen.reserve
-    )
+    _hold(session, low, {room.path for subject in held & seen.rooms.keys() for room, _ in seen.rooms[subject]})
     return bool(low or held)
 
 
-def _hold(session: Session, low: Mapping[str, Room], known: set[str], reserve: Reserve) -> None:
+def _hold(session: Session, low: Mapping[str, Kept], known: set[str]) -> None:
     """Hold what has no room; one alert for all that is new, whatever the number of sweeps that work there."""
-    for subject, room in low.items():
-        marks.hold(session, subject, CODE, sentence(room, reserve))
-    new = {room.path: room for room in low.values() if room.path not in known}
+    for subject, kept in low.items():
+        marks.hold(session, subject, CODE, sentence(*kept))
+    new = {room.path: (room, reserve) for room, reserve in low.values() if room.path not in known}
     if new:
-        subject = next(subject for subject, room in low.items() if room.path in new)
-        detail = "; ".join(sentence(room, reserve) for room in new.values())
+        subject = next(subject for subject, (room, _) in low.items() if room.path in new)
+        detail = "; ".join(sentence(*kept) for kept in new.values())
         title = "The disk is full: nothing new starts until there is room"
         marks.alert(session, CODE, f"{subject}@{session.now:.0f}", campaign_id=None, title=title, detail=detail)

@@ -45,6 +45,8 @@ class Place:
     stage: Callable[[Claimed], Claimed] = as_it_is
     """Brings what a run needs to this target; returns the claim with the folders as they are there. Raises Unavailable,
     or Rejected when it can never be brought."""
+    reserve: Reserve | None = None
+    """Room that must be left there; None = as on this machine."""
     near: bool = True
     """Whether its verbs answer at once: it is this machine. Others are asked by errands."""
 

@@ -26,7 +26,6 @@ FILE = re.compile(r"""(?:/|~/)[^'"%$\\\x00-\x1f\x7f]*""")
 """A file here, as it may stand in an option of OpenSSH, and that in rsync's `-e`."""
 FOLDER = re.compile(r"(?:/|~/)[A-Za-z0-9_./+@=:,-]*")
 """A folder there, in letters that no shell changes."""
-PATTERN = re.compile(r"[^\x00\n]+")
 PYTHON = re.compile(r"/[A-Za-z0-9_./+@=:,-]*|[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 
 
@@ -59,8 +58,6 @@ class SshSettings:
     """Nothing new starts with less free where it writes (or than 5 % of a small file system); 0 = no reserve."""
     inode_reserve: int = 1000
     """The same for the number of files."""
-    exclude: tuple[str, ...] = ()
-    """Patterns of what is never copied there, on top of those of the campaign file."""
 
     @property
     def reserve(self) -> Reserve:
@@ -82,16 +79,16 @@ _TEXTS = {
 }
 _WAY = ("host", "port", "user", "key", "known_hosts", "jump")
 """Keys of the table `ssh`."""
-_BESIDE = ("ssh", "ssh_config", "folder", "python", "exclude", *_NUMBERS)
+_BESIDE = ("ssh", "ssh_config", "folder", "python", *_NUMBERS)
 """Keys of the table of a target."""
 
 
 def ssh_settings(table: Mapping[str, Any]) -> SshSettings:
     """The settings in a table in which `target_problems` found nothing."""
     ssh = table["ssh"]
-    rest = {key: value for key, value in table.items() if key not in {"ssh", "exclude"}}
+    rest = {key: value for key, value in table.items() if key != "ssh"}
     way = by_name(ssh) if isinstance(ssh, str) else ssh
-    return SshSettings(**way, **rest, exclude=tuple(table.get("exclude", ())))
+    return SshSettings(**way, **rest)
 
 
 def by_name(name: str) -> dict[str, str]:
@@ -104,7 +101,7 @@ def stored_settings(kept: Mapping[str, Any]) -> SshSettings:
     """What `dataclasses.asdict` and JSON made of settings; keys of other versions are left alone."""
     known = {entry.name for entry in fields(SshSettings)}
     values: dict[str, Any] = {key: value for key, value in kept.items() if key in known}
-    return SshSettings(**values | {"exclude": tuple(kept.get("exclude", ()))})
+    return SshSettings(**values)
 
 
 def targets_problems(table: Mapping[str, Any]) -> list[Problem]:
@@ -134,7 +131,6 @@ def target_problems(table: Mapping[str, Any], prefix: str = "") -> list[Problem]
             for key, least in _NUMBERS.items()
             if not _whole(table.get(key, least), least)
         ),
-        *_exclude_problems(table.get("exclude", []), f"{prefix}exclude"),
     ]
 
 
@@ -161,12 +157,6 @@ def _text_problems(table: Mapping[str, Any], keys: tuple[str, ...], prefix: str)
         for key in keys
         if key in table and not _fits(table[key], _TEXTS[key][0])
     ]
-
-
-def _exclude_problems(patterns: Any, place: str) -> list[Problem]:
-    if isinstance(patterns, list) and all(_fits(it, PATTERN) for it in patterns):
-        return []
-    return [Problem(place, 'must be a list of patterns as in a .gitignore: ["data/", "*.ckpt"]')]
 
 
 def _fits(value: Any, pattern: re.Pattern[str]) -> bool:
