@@ -57,6 +57,14 @@ def test_it_goes_when_the_runner_goes_and_the_next_starts_another(box: Box) -> N
     assert box.runner() != before
 
 
+def test_it_goes_when_the_runner_ends_before_it_took_the_connection(box: Box) -> None:
+    box.ready()
+    os.kill(box.runner(), signal.SIGSTOP)
+    start = box.ready()
+    os.kill(box.runner(), signal.SIGKILL)
+    assert start.ended() == (0, "overnight: the runner has gone\n")
+
+
 def test_two_that_come_at_once_find_one_runner(box: Box) -> None:
     box.ready()
     os.kill(box.runner(), signal.SIGKILL)

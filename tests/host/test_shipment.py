@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from overnight.targets.ssh.shipment import PACKAGE, shipment
+from overnight.targets.ssh.shipment import PACKAGE, modules, shipment
 
 
 def old_pythons() -> list[str]:
@@ -59,13 +60,24 @@ def test_a_changed_module_gives_another_name(tmp_path: Path) -> None:
 def test_it_has_every_module_that_it_imports_and_needs_nothing_of_the_host(tmp_path: Path, python: str) -> None:
     archive = tmp_path / "program.pyz"
     archive.write_bytes(shipment().data)
-    modules = [it[:-3].replace("/", ".").removesuffix(".__init__") for it in names() if it.startswith("overnight/")]
+    names_of = [it[:-3].replace("/", ".").removesuffix(".__init__") for it in names() if it.startswith("overnight/")]
     code = f"import sys; sys.path.insert(0, {str(archive)!r})\n{IMPORT}"
     done = subprocess.run(
-        [python, "-I", "-S", "-c", code, str(archive), *modules], env={}, cwd="/", capture_output=True, check=False
+        [python, "-I", "-S", "-c", code, str(archive), *names_of], env={}, cwd="/", capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
-    assert len(modules) > 40
+    assert len(names_of) > 40
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_module_uses_what_python_3_9_has_not(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
+    for call in (it for it in ast.walk(tree) if isinstance(it, ast.Call)):
+        name = ast.unparse(call.func)
+        words = {it.arg for it in call.keywords}
+        assert not (name in ("isinstance", "issubclass") and isinstance(call.args[1], ast.BinOp)), call.lineno
+        assert not (name == "zip" and "strict" in words), call.lineno
+        assert not (name == "dataclass" and words & {"slots", "kw_only"}), call.lineno
 
 
 def test_it_says_what_it_can_do(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def _numbers(document: Any) -> dict[str, float]:
         return {}
     found: dict[str, float] = {}
     for name, value in document.items():
-        if isinstance(value, int | float) and not isinstance(value, bool) and _acceptable(name):
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and _acceptable(name):
             found[name] = _float(value)
     return found
 

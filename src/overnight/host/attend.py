@@ -18,6 +18,7 @@ from overnight.host.reach import NotReached, reach
 from overnight.host.relay import SILENCE_SECONDS, Output, Relay
 from overnight.host.workers import Workers
 from overnight.runner import identity, moment
+from overnight.runner.complaint import complain_of_exception
 from overnight.runner.protocol import line
 
 FAILED = 98
@@ -46,6 +47,8 @@ def attend(root: str, home: str, nonce: str) -> int:
         output.write(f"{nonce} ready {json.dumps(_greeting(place))}\n".encode())
         said = _keep_log(place)
         os.write(said, f"overnight: {relay.run()}\n".encode())
+    except BaseException:
+        complain_of_exception()
     finally:
         os._exit(0)  # whatever a thread may still wait for
 

@@ -18,6 +18,8 @@ LONGEST_LINE = 64 * 1024 * 1024
 """Bytes of a line from the server; with more there is no sense in what comes."""
 SILENCE_SECONDS = 60.0
 """A server of which nothing came for this long is gone: it says something every few seconds."""
+SERVER_GONE, RUNNER_GONE = "the server has gone", "the runner has gone"
+"""Why a channel ends."""
 _OURS = f'"{PREFIX}'.encode()
 """In every line that may be for us: a quote in a text is never without a backslash before it."""
 
@@ -37,6 +39,10 @@ class Output:
                 rest = rest[os.write(self._descriptor, rest) :]
 
 
+class Ended(Exception):
+    """One side is there no more; the message says which."""
+
+
 class Relay:
     """Both directions, until one of them ends. What is for the host is handed on and answered whenever it is done."""
 
@@ -53,31 +59,39 @@ class Relay:
         """When the server last said something, on the boot clock."""
 
     def run(self) -> str:
-        """Relay until the server's stream or the runner's ends; which of them."""
+        """Relay until the server's stream or the runner's ends; which of them. Raises ValueError for nonsense."""
         waiting = select.poll()
         for descriptor in (self._source, self._runner.fileno()):
             waiting.register(descriptor, select.POLLIN)
-        while True:
-            ready = {descriptor for descriptor, _ in waiting.poll()}
-            if self._source in ready and not self._take():
-                return "the server has gone"
-            if self._runner.fileno() in ready and not self._bring():
-                return "the runner has gone"
+        try:
+            while True:
+                ready = {descriptor for descriptor, _ in waiting.poll()}
+                if self._source in ready:
+                    self._take()
+                if self._runner.fileno() in ready:
+                    self._bring()
+        except Ended as end:
+            return str(end)
 
-    def _bring(self) -> bool:
+    def _bring(self) -> None:
         """From the runner, whole lines only: answers of our own go between them."""
-        data = self._runner.recv(PIECE)
+        data = _some(lambda: self._runner.recv(PIECE), RUNNER_GONE)
         end = data.rfind(b"\n") + 1
         if end:
-            self._output.write(b"".join([*self._from_runner, data[:end]]))
+            self._write(b"".join([*self._from_runner, data[:end]]))
             self._from_runner = []
         if end < len(data):
             self._from_runner.append(data[end:])
-        return bool(data)
 
-    def _take(self) -> bool:
-        """From the server: lines for the runner go on in one piece. Raises ValueError for one that is too long."""
-        data = os.read(self._source, PIECE)
+    def _write(self, data: bytes) -> None:
+        try:
+            self._output.write(data)
+        except OSError as error:
+            raise Ended(SERVER_GONE) from error
+
+    def _take(self) -> None:
+        """From the server: lines for the runner go on in one piece."""
+        data = _some(lambda: os.read(self._source, PIECE), SERVER_GONE)
         self.heard_at = moment.boot()
         end = data.rfind(b"\n") + 1
         if end:
@@ -88,14 +102,15 @@ class Relay:
             self._rest.append(data[end:])
             if sum(map(len, self._rest)) > LONGEST_LINE:
                 raise ValueError(f"a line of more than {LONGEST_LINE} bytes came")
-        return bool(data)
 
     def _forward(self, lines: bytes) -> None:
         if _OURS in lines:
             kept = [line for line in lines.split(b"\n") if not self._handed_on(line)]
             lines = b"\n".join(kept)
-        if lines:
+        try:
             self._runner.sendall(lines)
+        except OSError as error:
+            raise Ended(RUNNER_GONE) from error
 
     def _handed_on(self, line: bytes) -> bool:
         """Whether a line is for us; then it is on its way."""
@@ -109,3 +124,14 @@ class Relay:
             return False
         self._answer(request)
         return True
+
+
+def _some(read: Callable[[], bytes], otherwise: str) -> bytes:
+    """What is there to be read. Raises Ended where nothing more will come."""
+    try:
+        data = read()
+    except OSError as error:
+        raise Ended(otherwise) from error
+    if not data:
+        raise Ended(otherwise)
+    return data
