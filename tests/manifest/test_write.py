@@ -65,7 +65,7 @@ def left_at_default(thing: Any, path: str) -> list[str]:
 def test_no_field_of_a_plan_is_forgotten() -> None:
     plan = complete()
     kinds = {f"plan.sweeps.environment.{kind}" for kind in ("venv", "uv", "container")}
-    protocol = {f"plan.sweeps.{name}" for name in ("capacity", "shell", "retry.only_gpu_memory")}
+    protocol = {f"plan.sweeps.{name}" for name in ("capacity", "shell", "retry.only_gpu_memory", "code")}
     assert set(left_at_default(plan, "plan")) == {"plan.sweeps.cells.line", *kinds, *protocol}
     assert plan_from(json.loads(json.dumps(dump(plan)))) == plan
     assert without_all_lines(load(native_text(plan), "g", "/elsewhere")) == plan

@@ -62,7 +62,7 @@ def test_they_mean_what_they_mean_to_git(repository: Path, lines: list[str]) -> 
     assert ours == git_leaves_out(repository, lines, PATHS)
 
 
-@pytest.mark.parametrize(("first", "second"), itertools.permutations(["a", "!a/b", "!a", "a/*"], 2))
+@pytest.mark.parametrize(("first", "second"), list(itertools.permutations(["a", "!a/b", "!a", "a/*"], 2)))
 def test_the_last_line_that_matches_decides_as_with_git(repository: Path, first: str, second: str) -> None:
     ours = {path for path in PATHS if we_leave_out([first, second], path)}
     assert ours == git_leaves_out(repository, [first, second], PATHS)
