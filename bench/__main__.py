@@ -14,7 +14,7 @@ from rich.table import Table
 
 from bench.measure import Figure
 
-SECTIONS = ("throughput", "latency", "http", "api", "scale", "queue", "footprint")
+SECTIONS = ("throughput", "latency", "http", "api", "scale", "queue", "ssh", "footprint")
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 

@@ -18,11 +18,11 @@ from overnight.store import campaigns
 
 
 @contextmanager
-def plane(slots: int = 2) -> Iterator[Context]:
-    """Start one with that many slots; ended, with its runner, afterwards."""
+def plane(slots: int = 2, more: str = "") -> Iterator[Context]:
+    """Start one with that many slots, and `more` lines of config.toml; ended, with its runner, afterwards."""
     with tempfile.TemporaryDirectory(prefix="overnight-bench-") as folder:
         home = Path(folder)
-        (home / "config.toml").write_text(f"[local]\nslots = {slots}\n", encoding="utf-8")
+        (home / "config.toml").write_text(f"[local]\nslots = {slots}\n{more}", encoding="utf-8")
         running = app.start(load({"OVERNIGHT_HOME": folder}), broken=lambda why: os.abort() if why else None)
         try:
             yield running.context

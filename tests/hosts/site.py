@@ -92,7 +92,7 @@ class Site(Plane):
 
     def reached(self) -> Mapping[str, str]:
         """Whether each host is `reachable` or `unknown`, as the record says it."""
-        return dict(self.record("SELECT name, state FROM targets"))
+        return dict(self.record("SELECT id, state FROM targets"))
 
 
 def data_of(number: int) -> bytes:
