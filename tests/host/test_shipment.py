@@ -69,7 +69,7 @@ def test_it_has_every_module_that_it_imports_and_needs_nothing_of_the_host(tmp_p
     assert len(names_of) > 40
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", list(modules()), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_module_uses_what_python_3_9_has_not(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
     for call in (it for it in ast.walk(tree) if isinstance(it, ast.Call)):
