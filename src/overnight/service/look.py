@@ -10,7 +10,7 @@ from overnight.domain.states import FINAL_RUN
 from overnight.ids import run_of_attempt
 from overnight.planner.explain import Explanation, Situation, explain
 from overnight.planner.place import Head
-from overnight.service import views
+from overnight.service import targets, views
 from overnight.service.context import Context
 from overnight.service.lanes import hold_there, lane_of, lost_targets
 from overnight.service.listing import seen
@@ -156,7 +156,10 @@ def events(context: Context, request: EventRange) -> View:
 
 
 def status(context: Context, _: Nothing) -> View:
-    """What goes on now: devices and who holds them, live runs, active campaigns."""
+    """What goes on now: machines and how they are reached, devices and who holds them, live runs, active campaigns.
+
+    Machines are for those alone who see everything.
+    """
 
     def read(session: Session) -> View:
         live = [rows.run(row) for row in session.rows("runs_live", limit=10_000)]
@@ -174,7 +177,8 @@ def status(context: Context, _: Nothing) -> View:
             "last_event": history.head(session),
         }
 
-    return context.store.read(read)
+    machines = targets.seen(context) if context.principal.scope is None else []
+    return {**context.store.read(read), "targets": machines}
 
 
 def _holder(session: Session, attempt: str) -> str:

@@ -46,13 +46,18 @@ def keep(context: Context, session: Session, names: Iterable[str]) -> None:
 
 def list_targets(context: Context, _: Nothing) -> View:
     """Every target with the state of the way to it, as it is now, what it has, and what of ours is there."""
+    return {"targets": seen(context)}
+
+
+def seen(context: Context) -> list[View]:
+    """The same as a list."""
 
     def read(session: Session) -> dict[str, View]:
         known = targets.known(session)
         return {name: _on_record(session, name, known.get(name)) for name in sorted({*context.spots, *known})}
 
     found = context.store.read(read)
-    return {"targets": [{**about, **_way(context.spots.get(name), about)} for name, about in found.items()]}
+    return [{**about, **_way(context.spots.get(name), about)} for name, about in found.items()]
 
 
 def _on_record(session: Session, name: str, known: targets.KnownTarget | None) -> View:

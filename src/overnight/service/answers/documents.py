@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
+from overnight.service.answers.looks import TargetView
 from overnight.service.answers.summaries import Swapped
 from overnight.service.answers.things import Number
 
@@ -103,26 +104,6 @@ class HeldUpRun(TypedDict):
     state: str
     reason: str
     detail: str | None
-
-
-class TargetView(TypedDict):
-    """A machine that runs may go to. `state`: `reachable` or `unknown`, `why` it is not reached; `age`: seconds
-    since its last word (null: never, or not known), `latency`: seconds there and back; `live`: attempts of ours."""
-
-    name: str
-    kind: str
-    origin: str | None
-    host: str | None
-    state: str
-    since: float | None
-    age: float | None
-    latency: float | None
-    why: str | None
-    code: str | None
-    next: str | None
-    gpus: int
-    slots: int
-    live: int
 
 
 class Targets(TypedDict):

@@ -42,14 +42,36 @@ class DeviceView(TypedDict):
     seen_at: float
 
 
+class TargetView(TypedDict):
+    """A machine that runs may go to. `state`: `reachable` or `unknown`, `why` it is not reached; `age`: seconds
+    since its last word (null: never, or not known), `latency`: seconds there and back; `live`: attempts of ours."""
+
+    name: str
+    kind: str
+    origin: str | None
+    host: str | None
+    state: str
+    since: float | None
+    age: float | None
+    latency: float | None
+    why: str | None
+    code: str | None
+    next: str | None
+    gpus: int
+    slots: int
+    live: int
+
+
 class Status(TypedDict):
-    """What goes on now. `last_event`: the cursor after which everything is news."""
+    """What goes on now. `last_event`: the cursor after which everything is news; `targets`: empty for those who see a
+    part only."""
 
     now: float
     home: str
     devices: list[DeviceView]
     running: list[RunView]
     campaigns: list[CampaignView]
+    targets: list[TargetView]
     last_event: int
 
 

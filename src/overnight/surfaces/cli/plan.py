@@ -70,7 +70,8 @@ def _tell_sweeps(sweeps: list[dict[str, Any]]) -> None:
     """Where each sweep runs; the rest of its settings is for programs."""
     from overnight.surfaces.cli import screen
 
-    rows = [(it["name"], it["runs"], ", ".join(it["targets"]), it["workdir"], _environment(it)) for it in sweeps[:SHOWN]]
+    shown = sweeps[:SHOWN]
+    rows = [(it["name"], it["runs"], ", ".join(it["targets"]), it["workdir"], _environment(it)) for it in shown]
     print()
     screen.print_table(("sweep", "runs", "target", "folder", "environment"), rows, right=(1,))
 

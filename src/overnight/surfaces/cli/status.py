@@ -47,6 +47,13 @@ def _tell(answer: dict[str, Any], *, served: bool) -> None:
         for it in answer["devices"]
     ]
     screen.print_table(("device", "target", "state", "attempt", "trouble"), devices, title="Devices")
+    machines = [
+        (it["name"], screen.state(it["state"]), _age(it["age"]), it["live"], it["why"] or "", it["next"] or "")
+        for it in answer["targets"]
+    ]
+    if len(machines) > 1:
+        heads = ("target", "state", "heard", "runs", "trouble", "what to do")
+        screen.print_table(heads, machines, title="Targets", right=(3,))
     running = [
         (it["id"], it["name"], screen.state(it["state"]), _since(answer["now"], it["started_at"]))
         for it in answer["running"][:SHOWN]
@@ -59,6 +66,12 @@ def _tell(answer: dict[str, Any], *, served: bool) -> None:
         for it in answer["campaigns"]
     ]
     screen.print_table(("campaign", "name", "", "runs"), campaigns, title="Active campaigns")
+
+
+def _age(seconds: float | None) -> str:
+    from overnight.surfaces.cli import screen
+
+    return "never" if seconds is None else f"{screen.length(seconds)} ago"
 
 
 def _since(now: float, started: float | None) -> str:
