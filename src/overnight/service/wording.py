@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 from pydantic_core import ErrorDetails
 
+from overnight.domain.plan import TARGET_NAME
+
 WORDS: Mapping[str, str] = MappingProxyType(
     {
         r"^[^\x00]+$": "must not be empty or have a NUL character",
@@ -20,6 +22,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
             "must be created, name, param:NAME or metric:NAME; with - before it the largest come first"
         ),
         r"^[A-Za-z0-9][A-Za-z0-9._@-]*$": "must begin with a letter or digit, and have only those and . _ @ -",
+        rf"^{TARGET_NAME}$": "must begin with a letter, digit or _, and have only those and . @ : % -",
     }
 )
 """Pattern of a request's field -> what it asks for. The tests know when one is missing."""
