@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -194,7 +195,7 @@ def commit(place: Place, listed: Sequence[Listed]) -> list[int]:
     path = raw(os.path.join(place.staging, LIST))
     with open(path, "wb") as file:
         file.write(snapshot.wire(recorded))
-    os.chmod(path, 0o444)
+    _close(path, 0o444)
     os.unlink(raw(os.path.join(place.staging, BEGUN)))
     durable.sync(raw(place.staging), [path, *(place.file(it.path) for _, it in files_of(listed))])
     os.rename(raw(place.staging), raw(place.folder))
@@ -232,4 +233,15 @@ def _finish(place: Place, it: Listed) -> None:
         if not os.path.islink(path):
             os.symlink(raw(it.target), path)
     else:
-        os.chmod(path, 0o555 if it.kind == PROGRAM else 0o444)
+        _close(path, 0o555 if it.kind == PROGRAM else 0o444)
+
+
+def _close(path: bytes, mode: int) -> None:
+    """Set the mode of a file, never that of what a link in its place names. Raises OSError for anything else."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(f"{path!r} is no regular file")
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
