@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,23 @@ FIGURES = pytest.StashKey[dict[str, Mapping[str, Any]]]()
 
 
 @pytest.fixture
-def rack(tmp_path: Path) -> Iterator[Rack]:
-    """Two hosts, box1 and box2."""
+def names() -> Sequence[str]:
+    """What the hosts are called."""
+    return ("box1", "box2")
+
+
+@pytest.fixture
+def rack(tmp_path: Path, names: Sequence[str]) -> Iterator[Rack]:
+    """Hosts, all of them up."""
     folder = tmp_path / "rack"
     folder.mkdir()
-    with Rack(folder, "box1", "box2") as made:
+    with Rack(folder, *names) as made:
         yield made
 
 
 @pytest.fixture
 def site(tmp_path: Path, rack: Rack) -> Iterator[Site]:
-    """A server that has both hosts and this machine as targets; everything that it started is ended with the test."""
+    """A server that has all hosts and this machine as targets; everything that it started is ended with the test."""
     made = Site(tmp_path, rack)
     try:
         made.up()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,8 +26,10 @@ class Night:
     rng: random.Random
     rounds: int
     """Of each kind."""
-    lull: float = 0.4
-    """Seconds between two faults, at most."""
+    works: Callable[[], int]
+    """How many jobs the host has begun so far."""
+    lull: float = 1.6
+    """Seconds between two faults, at most: the next one comes as soon as the host works again."""
     count: Counter[str] = field(default_factory=Counter)
     failed: BaseException | None = None
     _never: threading.Event = field(default_factory=threading.Event)
@@ -49,11 +52,17 @@ class Night:
         self.rng.shuffle(faults)
         try:
             for name in faults:
-                self._never.wait(self.rng.uniform(0, self.lull))
+                self._wait_for_work()
                 FAULTS[name](self)
                 self.count[name] += 1
         except BaseException as error:
             self.failed = error
+
+    def _wait_for_work(self) -> None:
+        before, end = self.works(), time.monotonic() + self.lull
+        while self.works() == before and time.monotonic() < end:
+            self._never.wait(0.05)
+        self.wait(0, 0.3)
 
     def wait(self, shortest: float, longest: float) -> None:
         """Let a fault last."""
@@ -62,13 +71,13 @@ class Night:
 
 def cut_link(night: Night) -> None:
     night.host.cut()
-    night.wait(LONG, LONG + 1) if night.rng.random() < 0.04 else night.wait(1.0, 1.6)
+    night.wait(LONG, LONG + 1) if night.rng.random() < 0.04 else night.wait(1.0, 1.4)
     night.host.join()
 
 
 def drop_one_way(night: Night) -> None:
     night.host.drop_one_way(night.rng.choice(("in", "out")))
-    night.wait(0.8, 1.6)
+    night.wait(0.8, 1.4)
     night.host.heal()
 
 

@@ -13,7 +13,6 @@ from tests.hosts.site import Site, wrong_with
 
 CELLS = 12
 """Runs of one campaign."""
-TARGETS = ("box1", "box2", "here")
 
 
 @dataclass
@@ -71,9 +70,14 @@ class Load:
             (first + at, round(self.rng.uniform(0, self.longest), 2), ending.command)
             for at, ending in enumerate(endings)
         ]
-        targets = self.rng.sample(TARGETS, k=3)
+        targets = self._targets()
         ids = self._acknowledged(self.site.work(cells, *targets), f"key-{first}")
         self.acknowledged.update((run, (first + at, endings[at])) for at, run in enumerate(ids))
+
+    def _targets(self) -> list[str]:
+        """All machines, in any order."""
+        names = [*self.site.rack.hosts, "here"]
+        return self.rng.sample(names, k=len(names))
 
     def _acknowledged(self, plan: dict[str, Any], key: str) -> list[str]:
         tried: Server | None = None

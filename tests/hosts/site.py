@@ -28,7 +28,7 @@ class Site(Plane):
     """A plane whose server stands in the network of a rack and knows its hosts by their names."""
 
     def __init__(
-        self, folder: Path, rack: Rack, *, slots: int = 2, here: int = 2, aliases: Mapping[str, str] | None = None
+        self, folder: Path, rack: Rack, *, slots: int = 2, here: int = 1, aliases: Mapping[str, str] | None = None
     ) -> None:
         """`slots` on each host, `here` on this machine; `aliases`: target -> what OpenSSH knows it by."""
         self.rack = rack

@@ -32,6 +32,12 @@ def power_cut(host: Host) -> None:
         file.write(f"{uptime():.3f}\n")
 
 
+def begun(host: Host) -> int:
+    """How many runs have left a mark there."""
+    folder = host.path(FOLDER)
+    return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
+
+
 @dataclass(frozen=True)
 class Execution:
     """One process that carried out an attempt."""

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -129,9 +130,15 @@ class Host:
 
     def fill_disk(self) -> None:
         """No byte is left where homes are."""
-        room = os.statvfs(self.path("/run/home"))
         with self.path("/run/home/filler").open("ab") as filler:
-            os.posix_fallocate(filler.fileno(), filler.tell(), room.f_bavail * room.f_frsize)
+            while room := self._room():
+                with suppress(OSError):  # a job was quicker
+                    os.posix_fallocate(filler.fileno(), filler.tell(), room)
+                filler.seek(0, os.SEEK_END)
+
+    def _room(self) -> int:
+        found = os.statvfs(self.path("/run/home"))
+        return found.f_bavail * found.f_frsize
 
     def free_disk(self) -> None:
         """Undo `fill_disk`."""
