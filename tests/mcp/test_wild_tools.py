@@ -49,6 +49,7 @@ def test_every_tool_that_looks_answers_in_the_shape_that_it_declares(server: Ser
         "get_skill_file": {"path": "SKILL.md"},
         "plan": {"file": "campaign: x\nsweeps: {a: {command: 'true'}}", "directory": "/"},
         "convert": {"file": "campaign: x\nsweeps: {a: {command: 'true'}}", "directory": "/"},
+        "wait": {"wait": 0},
     }
     looking = {name: it for name, it in tools.reachable().items() if not it.changes}
 

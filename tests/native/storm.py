@@ -74,6 +74,12 @@ def _generated(operation: Any, mode: GenerationMode, number: int) -> list[Made]:
     return cases
 
 
+def _unwaiting(operation: Any, query: Mapping[str, Any]) -> dict[str, Any]:
+    """A query without what would keep the storm waiting."""
+    waits = {"wait": 0} if operation.definition.raw["operationId"] == "wait" else {}
+    return {name: value for name, value in query.items() if name != "wait"} | waits
+
+
 def _made(operation: Any, case: Any) -> Made:
     body = case.body
     return Made(
@@ -81,7 +87,7 @@ def _made(operation: Any, case: Any) -> Made:
         method=operation.method.upper(),
         path=operation.path,
         named={name: str(value) for name, value in (case.path_parameters or {}).items()},
-        query={name: value for name, value in (case.query or {}).items() if name != "wait"},
+        query=_unwaiting(operation, case.query or {}),
         headers={name: str(value) for name, value in (case.headers or {}).items() if name.lower() in OWN_HEADERS},
         body=None if type(body).__name__ == "NotSet" else body,
     )
