@@ -17,7 +17,7 @@ from overnight.host.place import Place
 from overnight.host.reach import NotReached, reach
 from overnight.host.relay import SILENCE_SECONDS, Output, Relay
 from overnight.host.workers import Workers
-from overnight.runner import identity, moment
+from overnight.runner import identity, kernel, moment
 from overnight.runner.complaint import complain_of_exception
 from overnight.runner.protocol import line
 
@@ -33,6 +33,11 @@ def attend(root: str, home: str, nonce: str) -> int:
     """Serve the channel on stdin and stdout until it ends; never returns after that. 98 when it cannot begin."""
     place = Place(os.path.realpath(root), home)
     output = Output(_private_stdout())
+    try:
+        os.close(kernel.pidfd_open(os.getpid()))
+    except OSError as error:
+        print(f"overnight: no kernel of at least Linux 5.3: {error}", file=sys.stderr)
+        return FAILED
     try:
         os.makedirs(place.folder, mode=0o700, exist_ok=True)
         runner = reach(place)

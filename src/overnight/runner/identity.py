@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from . import kernel
+
 BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id"
 """Changes at every boot of the machine."""
 
@@ -71,7 +73,7 @@ def open_pidfd(identity: Identity, current_boot: str) -> int | None:
     if identity.boot_id != current_boot:
         return None
     try:
-        descriptor = os.pidfd_open(identity.pid)
+        descriptor = kernel.pidfd_open(identity.pid)
     except OSError:
         return None
     # Checked after the descriptor was taken: from here on it cannot change hands.

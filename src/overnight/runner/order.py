@@ -12,6 +12,7 @@ import os
 import signal
 from dataclasses import dataclass
 
+from . import kernel
 from .protocol import text
 from .record import write_file
 
@@ -48,7 +49,7 @@ def deliver(pidfd: int, folder: str, order: StopOrder) -> None:
     """Hand the order to the executor behind pidfd. Silent when it has ended; may be repeated."""
     number = signal.SIGTERM if _write(folder, order) else signal.SIGUSR2
     try:
-        signal.pidfd_send_signal(pidfd, number)
+        kernel.pidfd_send_signal(pidfd, number)
     except ProcessLookupError:
         return
 

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import cgroup, executor
+from . import cgroup, executor, kernel
 from .identity import Identity, read_stat
 from .protocol import PIECE, LineBuffer
 
@@ -110,7 +110,7 @@ class Pool:
                 origin.group_prefix,
                 origin.locks,
             )
-            pidfd = os.pidfd_open(pid)
+            pidfd = kernel.pidfd_open(pid)
         except OSError:
             ours.close()
             raise

@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Iterable, Iterator
 
+from . import kernel
 from .identity import Stat, read_stat
 
 ATTEMPT_VARIABLE = "OVERNIGHT_ATTEMPT"
@@ -60,14 +61,14 @@ def families() -> dict[int, list[int]]:
 def signal_one(stat: Stat, number: int) -> bool:
     """Send a signal to exactly this process; False when it has ended or may not be signalled."""
     try:
-        descriptor = os.pidfd_open(stat.pid)
+        descriptor = kernel.pidfd_open(stat.pid)
     except OSError:
         return False
     try:
         current = read_stat(stat.pid)
         if current is None or current.start_time != stat.start_time:
             return False
-        signal.pidfd_send_signal(descriptor, number)
+        kernel.pidfd_send_signal(descriptor, number)
         return True
     except OSError:
         return False

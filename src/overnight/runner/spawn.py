@@ -8,7 +8,7 @@ import signal
 import stat
 from collections.abc import Mapping
 
-from . import log
+from . import kernel, log
 from .launch import Launch
 from .processes import ATTEMPT_VARIABLE, RUNNER_VARIABLE
 
@@ -111,6 +111,15 @@ def spawn(path: str, argv: tuple[str, ...], variables: dict[str, str], output: i
     Descriptor 0 must be /dev/null. Raises StartFailed.
     """
     try:
+        return _spawn(path, argv, variables, output)
+    except ValueError as error:
+        raise StartFailed(f"The command {argv[0]!r} cannot be started: {error}.") from error
+    except OSError as error:
+        raise StartFailed(_explain(path, error)) from error
+
+
+def _spawn(path: str, argv: tuple[str, ...], variables: dict[str, str], output: int) -> int:
+    try:
         return os.posix_spawn(
             path,
             argv,
@@ -120,10 +129,8 @@ def spawn(path: str, argv: tuple[str, ...], variables: dict[str, str], output: i
             setsigmask=(),
             setsigdef=_DEFAULTED,
         )
-    except ValueError as error:
-        raise StartFailed(f"The command {argv[0]!r} cannot be started: {error}.") from error
-    except OSError as error:
-        raise StartFailed(_explain(path, error)) from error
+    except NotImplementedError:  # a Python that was built on an old system has no sessions there
+        return kernel.fork_and_execute(path, argv, variables, output, _DEFAULTED)
 
 
 def _explain(path: str, error: OSError) -> str:
