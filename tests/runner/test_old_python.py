@@ -68,6 +68,12 @@ def test_what_cannot_be_executed_is_said(old: Bench, content: str, mode: int, wo
     assert server.ended("b")["code"] == 0
 
 
+def test_a_variable_that_cannot_be_one_is_said(old: Bench) -> None:
+    server = old.server()
+    old.start(server, "a", "/bin/true", env={"A=B": "c"})
+    assert "illegal environment variable name" in server.ended("a")["detail"]
+
+
 def test_a_job_is_stopped_and_its_tree_ended(old: Bench) -> None:
     server = old.server()
     old.start(server, "a", "/bin/sh", "-c", "sleep 60 & echo on; wait")

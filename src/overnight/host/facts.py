@@ -30,7 +30,7 @@ LOGIND = "/etc/systemd/logind.conf"
 
 
 def gather(place: Place, paths: Sequence[str], check: Mapping[str, Any] | None) -> Facts:
-    """Facts under the names that `docs/notes/hosts.md` explains.
+    """Facts under the names that `docs/notes/host.md` explains.
 
     `paths`: folders to look at; `check`: `argv` and `timeout` of a command to run.
     """

@@ -58,9 +58,15 @@ def fork_and_execute(
         problem = answers.read()
     if problem:
         os.waitpid(pid, 0)
-        code = int(problem)
-        raise OSError(code, os.strerror(code)) if code else ValueError("embedded null byte")
+        raise _told(problem)
     return pid
+
+
+def _told(problem: bytes) -> Exception:
+    """What the child says: the number of an error of the system, or in words what is wrong with the arguments."""
+    if problem.isdigit():
+        return OSError(int(problem), os.strerror(int(problem)))
+    return ValueError(problem.decode(errors="replace"))
 
 
 def _execute(
@@ -77,7 +83,7 @@ def _execute(
         os.execve(path, argv, variables)
     except OSError as error:
         os.write(writing, str(error.errno).encode())
-    except BaseException:
-        os.write(writing, b"0")
+    except BaseException as error:
+        os.write(writing, str(error).encode(errors="replace"))
     finally:
         os._exit(127)

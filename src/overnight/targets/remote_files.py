@@ -92,7 +92,7 @@ class RemoteFiles:
         return self._told("host.doing", {"pid": pid}, lambda it: answers.text(it["doing"])[:1024])
 
     def facts(self, paths: Sequence[str] = (), check: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Facts for whoever wonders about it, see `docs/notes/hosts.md`; each may be None, or nonsense.
+        """Facts for whoever wonders about it, see `docs/notes/host.md`; each may be None, or nonsense.
 
         `check`: `argv` and `timeout` (seconds) of a command to run there.
         """
