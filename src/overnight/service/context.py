@@ -39,7 +39,7 @@ ADMIN = Change("admin")
 
 
 Examination = Mapping[str, Any]
-"""What a host says of itself, see `docs/notes/hosts.md`."""
+"""What a host says of itself, see `docs/notes/host.md`."""
 
 
 @dataclass(frozen=True, slots=True)
