@@ -71,7 +71,7 @@ CASES = [
     Case("has a child that ends just after it", "if os.fork() == 0: time.sleep(.02); os._exit(0)\nos._exit(2)", exit_code=2),
     Case("closes its output", "os.close(1); os.close(2); time.sleep(.05); os._exit(8)", exit_code=8),
     Case("is another subreaper", "import ctypes; ctypes.CDLL(None).prctl(36,1,0,0,0)\nif os.fork() == 0:\n os.setsid()\n"
-         " if os.fork() == 0: time.sleep(60)\n os._exit(0)\nprint('up', flush=True); time.sleep(60)", "stopped", None, signal.SIGTERM, stop=True),
+         " if os.fork() == 0: print('up', flush=True); time.sleep(60)\n os._exit(0)\ntime.sleep(60)", "stopped", None, signal.SIGTERM, stop=True),
     Case("deletes its own folder", "import shutil; shutil.rmtree(os.environ['OVERNIGHT_RUN_DIR']); os._exit(5)", exit_code=5),
     Case("deletes its own folder and is stopped", "import shutil; print('up', flush=True); time.sleep(.1)\n"
          "shutil.rmtree(os.environ['OVERNIGHT_RUN_DIR']); time.sleep(60)", "stopped", None, signal.SIGTERM, stop=True),
