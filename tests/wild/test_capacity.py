@@ -242,7 +242,7 @@ def test_declared_gpus_stay_fresh_while_the_declaration_stands(room: Room) -> No
     assert room.turn() == {}
     room.machines(local(1))
     assert len(room.turn()) == 1
-    assert devices.interval(room.world, {"here": []}) == devices.GPU_SECONDS
+    assert devices.interval(room.world, "here", []) == devices.GPU_SECONDS
 
 
 def test_commands_are_read_literally_by_the_shell_and_looked_at_first(room: Room) -> None:
