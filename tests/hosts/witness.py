@@ -1,7 +1,7 @@
 """What jobs did, as their own marks tell it: on which machine, from when to when, and what ended them early.
 
-A job appends `start UPTIME PID ATTEMPT` and `end UPTIME PID ATTEMPT` to its run's file in a folder that Overnight does
-not know; uptime is the same on all hosts of a rack. Who cuts a host's power says so with `power_cut`.
+A job appends `start UPTIME PID ATTEMPT GPUS` and `end …` to its run's file in a folder that Overnight does not know;
+uptime is the same on all hosts of a rack. Who cuts a host's power says so with `power_cut`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from tests.parts.hosts import Host, Rack
 FOLDER = "/tmp/witness"
 """On hosts; outside of homes, so that it has room when they have none."""
 POWER = "power"
+TICK = 0.011
+"""Seconds: uptime is told in hundredths."""
 
 
 def uptime() -> float:
@@ -47,6 +49,8 @@ class Execution:
     start: float
     end: float | None
     """None = it was never heard to end."""
+    gpus: str
+    """What it was told to use; `-` = nothing."""
     power: float | None
     """The first power cut of its machine after its start."""
 
@@ -68,14 +72,19 @@ def witnessed(rack: Rack, marks: Path) -> Mapping[str, list[Execution]]:
     return {run: sorted(executions, key=lambda it: it.start) for run, executions in found.items()}
 
 
+def at_once(executions: Sequence[Execution]) -> Iterator[str]:
+    """Which of these executions began before another one was over; they are in the order of their starts."""
+    for before, after in pairwise(executions):
+        if before.over is not None and after.start < before.over - TICK:
+            yield f"{before} and {after} ran at once"
+
+
 def misdeeds(executions: Sequence[Execution]) -> Iterator[str]:
     """What is wrong with the executions of one run: one that was killed without a power cut, or two at once."""
     for execution in executions:
         if execution.over is None:
             yield f"{execution} was killed"
-    for before, after in pairwise(executions):
-        if before.over is not None and after.start < before.over - 0.011:
-            yield f"{before} and {after} ran at once"
+    yield from at_once(executions)
 
 
 def _lines(path: Path) -> list[str]:
@@ -84,9 +93,9 @@ def _lines(path: Path) -> list[str]:
 
 def _executions(site: str, lines: Sequence[str], cuts: Sequence[float]) -> Iterator[Execution]:
     marks = [line.split() for line in lines]
-    ends = {(pid, attempt): float(at) for word, at, pid, attempt in marks if word == "end"}
-    for word, at, pid, attempt in marks:
+    ends = {(pid, attempt): float(at) for word, at, pid, attempt, _ in marks if word == "end"}
+    for word, at, pid, attempt, gpus in marks:
         if word == "start":
             start = float(at)
             power = next((cut for cut in cuts if cut >= start), None)
-            yield Execution(site, attempt, start, ends.get((pid, attempt)), power)
+            yield Execution(site, attempt, start, ends.get((pid, attempt)), gpus, power)

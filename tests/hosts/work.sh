@@ -6,7 +6,7 @@ mkdir -p "$marks" out
 
 say() {
     read -r up _ < /proc/uptime
-    echo "$1 $up $$ $OVERNIGHT_ATTEMPT" >> "$marks/$OVERNIGHT_RUN_ID"
+    echo "$1 $up $$ $OVERNIGHT_ATTEMPT ${CUDA_VISIBLE_DEVICES:--}" >> "$marks/$OVERNIGHT_RUN_ID"
 }
 
 keep() {
