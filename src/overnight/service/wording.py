@@ -22,8 +22,8 @@ WORDS: Mapping[str, str] = MappingProxyType(
             "must be created, name, param:NAME or metric:NAME; with - before it the largest come first"
         ),
         r"^[A-Za-z0-9][A-Za-z0-9._@-]*$": "must begin with a letter or digit, and have only those and . _ @ -",
-        r"^[a-z_]+(\.([a-z_]+|\*))?$": "must be a word such as settled, or the kind of an event, such as run.fail or run.*",
-        r"^[\x21-\x7e]+$": "must be the cursor of the answer before, as it came",
+        r"^[a-z_]+(\.([a-z_]+|\*))?$": "must be a word such as settled, or a kind of event, as run.fail or run.*",
+        r"^[\x21-\x7e]+$": "must be printable ASCII without blanks",
         rf"^{TARGET_NAME}$": "must begin with a letter, digit or _, and have only those and . @ : % -",
     }
 )
