@@ -146,6 +146,33 @@ def test_nonsense_of_a_host_is_an_answer_that_did_not_come(reply: Mapping[str, A
             call()
 
 
+def test_what_a_host_says_of_an_end_is_bounded_and_can_be_kept() -> None:
+    many = [f"\ud800\0{number}" for number in range(10_000)]
+    told = {
+        **{"metrics": dict.fromkeys(many, 1.0), "clues": dict.fromkeys(many, "\udc00"), "missing": many, "stale": many},
+        **{"signature": "\0", "environment": "\ud800", "rooms": []},
+    }
+    found = answering({"evidence": told}).evidence("/r", "/w", [], {})
+    assert max(map(len, (found.metrics, found.clues, found.missing, found.stale))) <= 200
+    texts = [*found.metrics, *found.clues, *found.clues.values(), *found.missing, *found.stale, found.signature or ""]
+    assert not any("\0" in it or it.encode("utf-8", "replace").decode() != it for it in texts)
+
+
+def test_a_log_that_comes_in_crumbs_is_not_waited_for() -> None:
+    asked = []
+    crumb = {"data": "eA==", "next": 1}
+    files = RemoteFiles(lambda *request: asked.append(request) or crumb)  # type: ignore[func-returns-value]
+    data, _ = files.log("/r", 0, 4 * PIECE)
+    assert data == b"x" * len(asked)
+    assert len(asked) < 20
+
+
+def test_more_devices_than_a_machine_has_are_none() -> None:
+    slot = {"id": "box/slot0", "kind": "slot"}
+    with pytest.raises(Unavailable, match="more devices"):
+        answering({"offers": [slot] * 5_000}).offers("box", 1, 500)
+
+
 def test_a_list_that_gets_no_further_is_given_up() -> None:
     with pytest.raises(Unavailable, match="no further"):
         answering({"working": 5}).inventory("/r", "/w", [])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from overnight.domain.errors import Unavailable
+from overnight.targets.believed import text
 from overnight.targets.link import RunnerRefused
 
 HELLO_SECONDS = 10.0
@@ -38,7 +39,7 @@ def greet(link: Asked, session: Callable[[int], int]) -> str:
         session(highest)
     if not isinstance(hello.get("boot_id"), str):
         raise Unavailable("the runner does not say which boot of its host this is")
-    return str(hello["boot_id"])
+    return text(hello["boot_id"])
 
 
 def _number(value: Any) -> int:

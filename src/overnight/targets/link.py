@@ -13,6 +13,7 @@ from typing import Any
 
 from overnight.clock import Clock
 from overnight.domain.errors import Unavailable, Uncertain
+from overnight.targets.believed import text
 
 Message = dict[str, Any]
 
@@ -93,7 +94,7 @@ class Link:
         if not reply.get("ok"):
             error = reply.get("error")
             known = error if isinstance(error, dict) else {}
-            raise RunnerRefused(str(known.get("code")), str(known.get("message")), known)
+            raise RunnerRefused(text(known.get("code")), text(known.get("message")), known)
         return reply
 
     def tell(self, op: str, hear: Callable[[Message], None], /, **fields: Any) -> None:

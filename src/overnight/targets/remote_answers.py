@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
+from overnight.domain.metrics import MOST_METRICS
+from overnight.targets import believed
 from overnight.targets.base import Artifact, Evidence, Offer, Progress, Room
 
 Fields = Mapping[str, Any]
@@ -15,6 +18,10 @@ LONGEST_TEXT = 64 * 1024
 """Characters of one text that are believed."""
 LARGEST_COUNT = 2**62
 """Bytes, files and the like: databases hold 63 bits."""
+MOST_DEVICES = 4096
+"""Devices of one machine."""
+MOST_WORDS = 100
+"""Texts of one kind that the evidence of an attempt may have: they become one sentence."""
 
 
 class Page(NamedTuple):
@@ -36,7 +43,8 @@ class Begun(NamedTuple):
 
 def begun(fields: Fields) -> Begun:
     """See `Begun`."""
-    return Begun(counts(fields["missing"]), maybe(fields["tree"], text), texts(fields["unpack"]))
+    unpack = tuple(raw(it) for it in fields["unpack"])
+    return Begun(counts(fields["missing"]), maybe(fields["tree"], raw), unpack)
 
 
 def counts(values: Any) -> tuple[int, ...]:
@@ -44,11 +52,16 @@ def counts(values: Any) -> tuple[int, ...]:
     return tuple(count(it) for it in values)
 
 
-def text(value: Any) -> str:
-    """A text."""
+def raw(value: Any) -> str:
+    """A text as it came: bytes of a path that are no UTF-8 stand in it as lone surrogates."""
     if not isinstance(value, str) or len(value) > LONGEST_TEXT:
         raise TypeError("no text, or a very long one")
     return value
+
+
+def text(value: Any) -> str:
+    """A text that may go on record."""
+    return believed.text(raw(value))
 
 
 def texts(values: Any) -> tuple[str, ...]:
@@ -106,19 +119,26 @@ def progress(fields: Fields) -> Progress:
 def evidence(fields: Fields) -> Evidence:
     """See `Evidence`."""
     return Evidence(
-        metrics={text(name): float(value) for name, value in fields["metrics"].items()},
-        missing=texts(fields["missing"]),
-        clues={text(name): text(value) for name, value in fields["clues"].items()},
+        metrics={text(it): float(value) for it, value in islice(fields["metrics"].items(), MOST_METRICS)},
+        missing=texts(fields["missing"][:MOST_WORDS]),
+        clues={text(it): text(value) for it, value in islice(fields["clues"].items(), MOST_WORDS)},
         signature=maybe(fields["signature"], text),
         environment=maybe(fields["environment"], text),
-        rooms=tuple(room(it) for it in fields["rooms"]),
-        stale=texts(fields["stale"]),
+        rooms=tuple(room(it) for it in fields["rooms"][:MOST_WORDS]),
+        stale=texts(fields["stale"][:MOST_WORDS]),
     )
 
 
 def artifact(fields: Fields) -> Artifact:
     """See `Artifact`."""
-    return Artifact(text(fields["name"]), text(fields["path"]), text(fields["kind"]))
+    return Artifact(raw(fields["name"]), raw(fields["path"]), text(fields["kind"]))
+
+
+def offers(values: Any, target: str) -> list[Offer]:
+    """The devices of a target."""
+    if len(values) > MOST_DEVICES:
+        raise ValueError("more devices than a machine has")
+    return [offer(it, target) for it in values]
 
 
 def offer(fields: Fields, target: str) -> Offer:
@@ -155,7 +175,7 @@ def row(fields: Fields) -> dict[str, Any]:
         raise ValueError("a file of nowhere")
     found = {
         "root": fields["root"],
-        "path": text(fields["path"]),
+        "path": raw(fields["path"]),
         "bytes": count(fields["bytes"]),
         "mode": count(fields["mode"]),
         "mtime": moment(fields["mtime"]),

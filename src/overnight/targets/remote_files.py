@@ -18,6 +18,8 @@ CODE_SECONDS = 300.0
 """The same where all files of a frozen copy are read or copied there."""
 PIECE = 512 * 1024
 """Bytes of a file that one answer brings at most."""
+SHORT_PIECES = 8
+"""Answers with less than a piece that may be among those of one request: at the end of a log, around a gap in it."""
 MOST_WAITS = 24
 """Answers in a row, some 5 s apart, that an inventory may take without getting further: others are made before it."""
 MOST_ROWS = 100_000
@@ -85,7 +87,7 @@ class RemoteFiles:
     def offers(self, target: str, slots: int, threshold_mib: int) -> list[Offer]:
         """Its GPUs and `slots` CPU slots, as devices of the target."""
         fields = {"target": target, "slots": slots, "threshold_mib": threshold_mib}
-        return self._told("host.offers", fields, lambda it: [answers.offer(each, target) for each in it["offers"]])
+        return self._told("host.offers", fields, lambda it: answers.offers(it["offers"], target))
 
     def doing(self, pid: int) -> str:
         """What a process there and those below it do, see `targets.doing`."""
@@ -158,14 +160,15 @@ class RemoteFiles:
         )
 
     def _pieces(self, operation: str, fields: Fields, offset: int, limit: int) -> tuple[bytes, int]:
-        """At most `limit` bytes by as many requests as that takes."""
+        """At most `limit` bytes by as many requests as that takes; fewer where the host tells them in crumbs."""
         parts: list[bytes] = []
-        while True:
+        for _ in range(2 * (limit // PIECE) + SHORT_PIECES):
             data, offset = self._one_piece(operation, fields, offset, min(PIECE, limit))
             parts.append(data)
             limit -= len(data)
             if not data or limit <= 0:
-                return b"".join(parts), offset
+                break
+        return b"".join(parts), offset
 
     def _one_piece(self, operation: str, fields: Fields, offset: int, limit: int) -> tuple[bytes, int]:
         asked = {**fields, "offset": offset, "limit": limit}

@@ -19,6 +19,8 @@ ASK_SECONDS = 10.0
 """Longest wait for an answer of the runner."""
 FORGOTTEN_AT_ONCE = 64
 """Ended attempts that are forgotten with one message."""
+MOST_NEWS = 100_000
+"""Pieces of news that wait to be taken; a host that floods us loses its connection, and is asked after the next."""
 
 Offers = Callable[[], list[Offer]]
 
@@ -146,13 +148,17 @@ class RunnerTarget:
             self._renew(link, message.get("n"))
             return
         news = news_of(message, self._keeper.boot_id)
-        if news is not None:
+        if len(self._news) >= MOST_NEWS:
+            link.close()
+        elif news is not None:
             self._news.append(news)
             if not isinstance(news.seen, Alive):
                 self.wake()
 
     def _renew(self, link: Link, beat: Any) -> None:
         """Answer a beat: the runner counts its leases from the moment at which it sent it, which was before now."""
+        if not isinstance(beat, int):
+            return
         self.renewed = self._clock.boot()  # first: an answer that gets lost only lets us wait longer
         link.hint("renew", lambda _: None, n=beat)
 

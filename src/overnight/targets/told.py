@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from overnight.targets import believed
 from overnight.targets.base import Absent, Alive, Dead, Ended, Handle, Launch, News, Refused, Seen, Unknown, Use
 
 
@@ -39,14 +40,14 @@ def seen_of(state: Any, boot_id: str) -> Seen:
     """What the runner says of an attempt that it was asked about."""
     word = state.get("state") if isinstance(state, dict) else None
     if word == "ended" and isinstance(state.get("record"), dict):
-        return Ended(state["record"])
+        return Ended(believed.record(state["record"]))
     if word == "dead":
-        return Dead(str(state.get("proof")))
+        return Dead(believed.text(state.get("proof")))
     if word == "alive":
         return Alive(_pid(state), None, boot_id, use_of(state.get("usage")))
     if word == "absent":
         return Absent()
-    return Unknown(str(state.get("proof")) if isinstance(state, dict) else "the runner did not say")
+    return Unknown(believed.text(state.get("proof")) if isinstance(state, dict) else "the runner did not say")
 
 
 def use_of(told: Any) -> Use | None:
@@ -65,11 +66,10 @@ def news_of(event: Mapping[str, Any], boot_id: str) -> News | None:
         return None
     kind = event.get("event")
     if kind == "started":
-        at = event.get("at")
-        return News(attempt, fence, Alive(_pid(event), at if isinstance(at, int | float) else None, boot_id))
+        return News(attempt, fence, Alive(_pid(event), believed.moment(event.get("at")), boot_id))
     if kind == "ended" and isinstance(event.get("record"), dict):
-        return News(attempt, fence, Ended(event["record"]))
-    return News(attempt, fence, Dead(str(event.get("proof")))) if kind == "dead" else None
+        return News(attempt, fence, Ended(believed.record(event["record"])))
+    return News(attempt, fence, Dead(believed.text(event.get("proof")))) if kind == "dead" else None
 
 
 def refusals(fences: Mapping[str, int], reply: Mapping[str, Any]) -> list[News]:
@@ -90,7 +90,7 @@ def understood(error: Any) -> Seen:
     newer one was. Sending it again, as an absent one, would go on for ever.
     """
     told = error if isinstance(error, dict) else {}
-    code, message = str(told.get("code")), str(told.get("message"))
+    code, message = believed.text(told.get("code")), believed.text(told.get("message"))
     if code == "bad_launch":
         return Refused(message)
     return Dead(message) if code == "stale_fence" else Unknown(f"{code}: {message}")
@@ -99,11 +99,20 @@ def understood(error: Any) -> Seen:
 def handles_of(attempts: Any, boot_id: str) -> list[Handle]:
     """Everything that the runner says it has. Raises ValueError where that makes no sense."""
     try:
-        return [Handle(str(name), int(it["fence"]), str(it["folder"]), boot_id) for name, it in attempts.items()]
+        return [
+            Handle(believed.text(name), number(it["fence"]), believed.text(it["folder"]), boot_id)
+            for name, it in attempts.items()
+        ]
     except (AttributeError, LookupError, TypeError) as error:
         raise ValueError(f"what the runner said it has makes no sense: {error}") from error
 
 
+def number(value: Any) -> int:
+    """A number as fences and sessions are, whole and exact in JSON. Raises ValueError for anything else."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
+        raise ValueError("that is no number of a session or a fence")
+    return value
+
+
 def _pid(told: Mapping[str, Any]) -> int | None:
-    pid = told.get("pid")
-    return pid if isinstance(pid, int) else None
+    return believed.code(told.get("pid"))
