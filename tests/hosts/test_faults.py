@@ -1,4 +1,4 @@
-"""A night on four hosts and this machine while everything happens to the hosts: nothing is lost, doubled or harmed."""
+"""A night on six hosts and this machine while everything happens to the hosts: nothing is lost, doubled or harmed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.hosts.site import Site
 from tests.hosts.witness import begun
 
 pytestmark = pytest.mark.real("hosts", "network", "namespaces", "firewall", "sshd")
-HOSTS = 4
+HOSTS = 6
 ROUNDS = int(os.environ.get("OVERNIGHT_HOSTS_ROUNDS", "30"))
 """Of each kind of fault, over all hosts."""
 SEED = int(os.environ.get("OVERNIGHT_HOSTS_SEED", "5"))
