@@ -68,8 +68,10 @@ def _private_stdout() -> int:
 def _greeting(place: Place) -> dict[str, Any]:
     """What a server is told of this host before anything else."""
     python = ".".join(map(str, sys.version_info[:3]))
+    found = os.stat(place.folder)
     return {
         "folder": place.folder,
+        "folder_id": f"{found.st_dev}:{found.st_ino}",
         "user_home": os.path.expanduser("~"),
         "host": socket.gethostname(),
         "boot_id": identity.boot_id(),

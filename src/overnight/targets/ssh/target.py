@@ -18,6 +18,7 @@ from overnight.targets.runner_target import RunnerTarget
 from overnight.targets.ssh.handshake import NoSense
 from overnight.targets.ssh.shipment import shipment
 from overnight.targets.ssh.way import SshWay
+from overnight.targets.status import Unreached, Why
 
 PATIENCE = Patience(silence=15.0, first=1.0, longest=30.0, share=0.1)
 """Quick enough that a host which comes back is there again within ten seconds, as TCP alone is not: after a cut of 13 s
@@ -38,9 +39,12 @@ class SshTarget(RunnerTarget):
         clock: Clock,
         session: Callable[[int], int],
         rng: random.Random,
+        claim: Callable[[str], str | None] = lambda _: None,
     ) -> None:
-        """`home`: id of our home (hex), which keeps its runner and files there apart from those of others."""
+        """`home`: id of our home (hex), which keeps its runner and files there apart from those of others. `claim`
+        takes the place that was found there, or names the target that has it, see `Claims`."""
         self.settings = settings
+        self._claim = claim
         self._way = SshWay(name, settings, home, shipment, clock, lambda: new_question_id(rng), self._greeted)
         self._greeting: Mapping[str, Any] = {}
         super().__init__(
@@ -61,7 +65,7 @@ class SshTarget(RunnerTarget):
         super().retry_now()
 
     def _greeted(self, said: str) -> None:
-        """Keep what the host says of itself. Raises NoSense."""
+        """Keep what the host says of itself. Raises NoSense, and Unreached where another target has that place."""
         try:
             greeting = json.loads(said)
             known = all(_is_path(greeting.get(name)) for name in ("folder", "user_home"))
@@ -69,7 +73,15 @@ class SshTarget(RunnerTarget):
             raise NoSense("its greeting is no JSON object") from error
         if not known:
             raise NoSense("it does not say where our folder is")
+        other = self._claim(f"{greeting.get('boot_id')} {greeting.get('folder_id')} {greeting['folder']}")
+        if other is not None:
+            raise Unreached(self._is_another(other))
         self._greeting = greeting
+
+    def _is_another(self, other: str) -> Why:
+        sentence = f"{self.name} is not used: it is the same machine and folder as target '{other}'"
+        step = f"Name {other!r} in campaigns, or keep them apart: another `folder` in [targets.{self.name}]"
+        return Why("same_machine", sentence, step)
 
     def folder(self) -> str:
         """Where everything of our home lies there. Raises Unavailable before the host was first reached."""
