@@ -16,8 +16,10 @@ from typing import Any, TypeVar
 
 from overnight.clock import Clock
 from overnight.config import Configuration
+from overnight.daemon.sessions import latest
 from overnight.daemon.staging import Stager
 from overnight.daemon.world import Place
+from overnight.domain.errors import Unavailable
 from overnight.domain.remote import SshSettings, by_name, stored_settings
 from overnight.mirror.ship import Box, ship
 from overnight.service.context import Spot
@@ -25,9 +27,9 @@ from overnight.store import fetches, runs, targets
 from overnight.store.base import SYSTEM, Session, Store
 from overnight.targets.home_files import HomeFirst
 from overnight.targets.ssh.aliases import aliases, is_known
+from overnight.targets.ssh.claims import Claims
 from overnight.targets.ssh.target import SshTarget
 
-from overnight.targets.ssh.claims import Claims
 CUDA = (
     "import ctypes, sys\n"
     "try:\n"
@@ -83,31 +85,31 @@ class Fleet:
     spots: Growing[Spot]
     wake: Callable[[], None] = lambda: None
     _opened: list[SshTarget] = field(default_factory=list)
+    _claims: Claims = field(default_factory=Claims)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    _claims: Claims = field(default_factory=Claims)
     def open_known(self) -> None:
         """Open what config.toml names, and what is on record from before."""
         named = self.configuration.targets
         kept = self.store.write(SYSTEM, lambda session: self._keep(session, named))
+        self._claims = self._in_order({**named, **kept})
         for name, it in kept.items():
             self._open(name, named.get(name) or stored_settings(it.ssh))
-        self._claims = self._in_order({**named, **kept})
 
     def look_up(self) -> None:
         """The same for a process that changes nothing."""
         kept = {name: stored_settings(it.ssh) for name, it in self.store.read(targets.known).items()}
+        self._claims = self._in_order({**self.configuration.targets, **kept})
         for name, settings in {**kept, **self.configuration.targets}.items():
             self._open(name, settings)
-        self._claims = self._in_order({**self.configuration.targets, **kept})
 
-    @staticmethod
-    def _keep(session: Session, named: Mapping[str, SshSettings]) -> dict[str, targets.KnownTarget]:
     def _in_order(self, names: Iterable[str]) -> Claims:
         """Of several names of one machine the first with work there is used, so that nothing there is lost sight of."""
         busy = self.store.read(lambda session: {it for it in names if _has_work(session, it)})
         return Claims(sorted(names, key=lambda name: name not in busy))
 
+    @staticmethod
+    def _keep(session: Session, named: Mapping[str, SshSettings]) -> dict[str, targets.KnownTarget]:
         for name, settings in named.items():
             targets.add(session, name, asdict(settings), FILE)
         return targets.known(session)
@@ -133,11 +135,11 @@ class Fleet:
             settings,
             home=self.home,
             clock=self.clock,
-            session=self.session,
+            session=partial(self._number, name),
             rng=self.rng,
+            claim=partial(self._claims.claim, name),
         )
         target.wake = self.wake
-            claim=partial(self._claims.claim, name),
         self._opened.append(target)
         files = HomeFirst(target.files, self.configuration.home / "runs")
         box = Box(target.files, settings.host, target.session, target.remote_shell, os.environ)
@@ -169,10 +171,21 @@ class Fleet:
         )
         self.spots.add(name, spot)
 
+    def _number(self, name: str, floor: int) -> int:
+        """A number above what a host has seen, by its own word. Raises Unavailable for one that cannot be true."""
+        if floor > latest(self.clock):
+            raise Unavailable(f"{name} says that it has seen a session that no server can have had")
+        return self.session(floor)
+
     def close(self) -> None:
         """Leave the machines alone; only the connections end."""
         for target in self._opened:
             target.close()
+
+
+def _has_work(session: Session, target: str) -> bool:
+    """Whether attempts of a target may be alive, or left files that are to come home."""
+    return bool(runs.live_attempts(session, target)) or fetches.oldest(session, target) is not None
 
 
 def _examine(target: SshTarget, python: str | None) -> dict[str, Any]:
@@ -180,8 +193,3 @@ def _examine(target: SshTarget, python: str | None) -> dict[str, Any]:
     target.retry_now()
     check = {"argv": [python or "python3", "-c", CUDA], "timeout": CUDA_SECONDS}
     return target.files.facts([target.settings.folder], check)
-def _has_work(session: Session, target: str) -> bool:
-    """Whether attempts of a target may be alive, or left files that are to come home."""
-    return bool(runs.live_attempts(session, target)) or fetches.oldest(session, target) is not None
-
-

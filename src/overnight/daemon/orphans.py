@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from overnight.daemon.sessions import latest
 from overnight.daemon.world import World
+from overnight.domain.errors import Unavailable
 from overnight.domain.nouns import Attempt
 from overnight.domain.states import LIVE_ATTEMPT
 from overnight.store import runs
@@ -27,6 +29,8 @@ def tidy(world: World, name: str) -> None:
     found = world.store.read(lambda session: [runs.get_attempt(session, handle.attempt) for handle in owned])
     pairs = list(zip(owned, found, strict=True))
     strangers = [handle for handle, attempt in pairs if _is_stranger(handle, attempt)]
+    if any(handle.fence > latest(world.clock) for handle in strangers):
+        raise Unavailable(f"{name} names a token that no server can have given")
     if strangers:
         world.store.write(SYSTEM, lambda session: _raise_fence(session, strangers))
         for handle in strangers:

@@ -10,6 +10,14 @@ FENCES_PER_MINUTE_BITS = 27
 restored
 (134 million claims a minute would be needed to overtake it), and below 2**53, so that JSON readers keep them exact."""
 
+AHEAD_MINUTES = 366 * 24 * 60
+"""By so much the clock of an earlier server may have been fast: what a host claims to have seen beyond is no token."""
+
+
+def latest(clock: Clock) -> int:
+    """The highest number that can have been given out, generously: one host must not use up the numbers of all."""
+    return (int(clock.wall() // 60) + AHEAD_MINUTES) << FENCES_PER_MINUTE_BITS
+
 
 def open_epoch(store: Store, clock: Clock, version: str) -> int:
     """Raise the fence above everything that an earlier server can have given out, and note that a server started."""
