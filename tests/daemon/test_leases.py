@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from overnight.daemon.launches import Claimed
-from overnight.daemon.leases import Leases
+from overnight.daemon.leases import Leases, Tenants
 from overnight.daemon.placing import claimed_again
 from overnight.daemon.settle import Fact, settle
 from overnight.domain.nouns import Attempt
@@ -48,7 +48,7 @@ class Post(Stage):
         return attempt
 
     def dead(self) -> list[News]:
-        return self.leases.look(self.world, self.claims, self.clock.boot())
+        return self.leases.look(self.world, Tenants(self.claims), self.clock.boot())
 
     def wait(self, seconds: float) -> None:
         self.clock.advance(seconds)
@@ -69,7 +69,9 @@ def test_a_run_is_dead_one_term_after_the_last_beat_and_queued_again(post: Post)
     post.host.renewed = post.clock.boot()
     post.wait(TERM - 1.0)
     assert post.dead() == []
-    assert post.leases.next(post.world, post.claims, post.clock.boot()) == pytest.approx(post.clock.boot() + 1.0)
+    assert post.leases.next(post.world, Tenants(post.claims), post.clock.boot()) == pytest.approx(
+        post.clock.boot() + 1.0
+    )
     post.wait(1.0)
     news = post.dead()
     assert [(it.attempt, it.fence) for it in news] == [(attempt.id, attempt.fence)]
@@ -95,7 +97,7 @@ def test_a_held_run_is_never_called_dead(post: Post) -> None:
     post.dead()
     post.wait(1e9)
     assert post.dead() == []
-    assert post.leases.next(post.world, post.claims, post.clock.boot()) == float("inf")
+    assert post.leases.next(post.world, Tenants(post.claims), post.clock.boot()) == float("inf")
 
 
 def test_a_new_server_waits_for_a_whole_term(post: Post) -> None:

@@ -10,11 +10,11 @@ from overnight.daemon import orphans
 from overnight.daemon.launches import Claimed, launch_of
 from overnight.daemon.world import World
 from overnight.domain.errors import Refused as RefusedError
-from overnight.domain.errors import Rejected
+from overnight.domain.errors import Rejected, Unavailable
 from overnight.domain.nouns import Attempt
 from overnight.store import runs
 from overnight.store.base import Session
-from overnight.targets.base import Handle, Launch, News, Refused
+from overnight.targets.base import Handle, Launch, News, Refused, Unknown
 from overnight.targets.secrets import read_secrets
 
 
@@ -69,21 +69,29 @@ def _grace(claimed: Claimed | None) -> float:
 def start(world: World, name: str, made: Sequence[Claimed]) -> list[News]:
     """Bring what these claims need to their target and order their starts, those that are still wanted.
 
-    Returns news of those that can never be started. Raises Unavailable when certainly nothing was sent: such attempts
-    stay `launching`, are observed, found absent, and sent again.
+    Returns news of those that can never be started, and of those whose files cannot be brought now, which keep nobody
+    else from starting: they stay `launching`, are observed, found absent, and sent again. Raises Unavailable when
+    certainly nothing was sent.
     """
     launches: list[Launch] = []
-    refused: list[News] = []
+    kept: list[News] = []
     for claimed in made:
-        found = launch(world, claimed)
+        found = _launch(world, claimed)
         if isinstance(found, Launch):
             launches.append(found)
         else:
-            refused.append(News(claimed.attempt, claimed.fence, found))
+            kept.append(News(claimed.attempt, claimed.fence, found))
     wanted = _still_wanted(world, launches) if not world.places[name].near else launches
     if wanted:
         world.places[name].target.start(wanted)
-    return refused
+    return kept
+
+
+def _launch(world: World, claimed: Claimed) -> Launch | Refused | Unknown:
+    try:
+        return launch(world, claimed)
+    except Unavailable as error:
+        return Unknown(str(error))
 
 
 def launch(world: World, claimed: Claimed) -> Launch | Refused:

@@ -12,6 +12,16 @@ from overnight.planner.lease import Term, evidence, proof_of_end
 from overnight.targets.base import Dead, News
 
 
+@dataclass(frozen=True, slots=True)
+class Tenants:
+    """The attempts whose leases count."""
+
+    there: Mapping[str, Claimed]
+    """Those that may live on their hosts."""
+    ended: frozenset[str] = frozenset()
+    """Those among them that have ended by their host's word: what is known of that beats the time."""
+
+
 @dataclass(slots=True)
 class Leases:
     """What this server knows of them. It begins anew with every server, so that each attempt gets one whole term."""
@@ -19,26 +29,27 @@ class Leases:
     _since: dict[str, float] = field(default_factory=dict)
     """Attempt -> when this server first saw it, on the boot clock."""
 
-    def look(self, world: World, claims: Mapping[str, Claimed], now: float) -> list[News]:
+    def look(self, world: World, tenants: Tenants, now: float) -> list[News]:
         """The attempts whose leases have ended. What a host tells in the same turn must come after these."""
         found = []
-        for attempt, term in self._terms(world, claims, now):
+        for attempt, term in self._terms(world, tenants, now):
             proof = proof_of_end(term, now)
             if proof is not None:
                 seen = Dead(proof, evidence(term, now))
-                found.append(News(attempt, claims[attempt].fence, seen))
+                found.append(News(attempt, tenants.there[attempt].fence, seen))
         return found
 
-    def next(self, world: World, claims: Mapping[str, Claimed], now: float) -> float:
+    def next(self, world: World, tenants: Tenants, now: float) -> float:
         """When the first of them ends if nothing is heard, on the boot clock; infinity where nobody has one."""
-        return min((term.ends for _, term in self._terms(world, claims, now)), default=float("inf"))
+        return min((term.ends for _, term in self._terms(world, tenants, now)), default=float("inf"))
 
-    def _terms(self, world: World, claims: Mapping[str, Claimed], now: float) -> list[tuple[str, Term]]:
-        leased = {it: claims[it] for it in claims if claims[it].settings.on_disconnect != HOLD}
+    def _terms(self, world: World, tenants: Tenants, now: float) -> list[tuple[str, Term]]:
+        leased = {it: made for it, made in tenants.there.items() if made.settings.on_disconnect != HOLD}
         self._since = {it: self._since.get(it, now) for it in leased}
         return [
             (it, Term(made.settings.on_disconnect, made.settings.lease, self._since[it], _renewed(world, made.target)))
             for it, made in leased.items()
+            if it not in tenants.ended
         ]
 
 

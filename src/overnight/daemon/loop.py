@@ -18,7 +18,7 @@ from overnight.daemon.errands import Done, Key
 from overnight.daemon.fetching import KIND as FETCH
 from overnight.daemon.fetching import Fetches
 from overnight.daemon.launches import Claimed
-from overnight.daemon.leases import Leases
+from overnight.daemon.leases import Leases, Tenants
 from overnight.daemon.looks import Looks, Seen
 from overnight.daemon.placing import claimed_again, place_runs
 from overnight.daemon.settle import Fact, Settled, fact_of, ours, settle
@@ -173,7 +173,7 @@ class Loop:
         """What targets told by themselves, and what they answer when they were reconnected or it is time to ask."""
         news, self._news = self._news, []
         news += self._hear_of_starts(now)
-        news += self.leases.look(self.world, self.claims, now)
+        news += self.leases.look(self.world, self._leased(), now)
         for name, place in list(self.world.places.items()):
             told = place.target.news()
             if any(isinstance(item.seen, Unknown) for item in told):
@@ -193,10 +193,22 @@ class Loop:
     def _observe(self, name: str, *, near: bool) -> None:
         """Ask a target about every attempt that may be alive there, but for those that are being sent just now."""
         live = self.world.store.read(lambda session: self._load_claims(session, name))
-        sent = {attempt for attempts in self._sent.values() for attempt in attempts}
-        asked = [attempt for attempt in live if attempt.id not in sent]
+        starting = self._starting()
+        asked = [attempt for attempt in live if attempt.id not in starting]
         call = partial(asking.observe, self.world, name, asked)
         self.world.errands.send(f"{name} orders", ("observe", name), call, near=near)
+
+    def _starting(self) -> set[str]:
+        """The attempts that are being sent just now."""
+        return {attempt for attempts in self._sent.values() for attempt in attempts}
+
+    def _leased(self) -> Tenants:
+        """The attempts of which time alone may have to tell: neither those that are not there yet, however long
+        bringing their files takes, nor those that ended by their host's own word."""
+        starting = self._starting()
+        there = {it: made for it, made in self.claims.items() if it not in starting} if starting else self.claims
+        keys = [*self._back, *self.world.errands.under_way("evidence")]
+        return Tenants(there, frozenset(key[1] for key in keys if key[0] == "evidence"))
 
     def _load_claims(self, session: Session, name: str) -> list[Attempt]:
         live = runs.live_attempts(session, name)
@@ -211,6 +223,7 @@ class Loop:
         if done.error is not None:
             self.world.reachable.discard(name)
             self.contacts.lost(name, str(done.error), now)
+            self._unheard -= {it for it, made in self.claims.items() if made.target == name}
             return ()
         self.generations[name] = done.value.generation
         self.contacts.found(name)
@@ -230,7 +243,7 @@ class Loop:
                 self.due.observe = min(self.due.observe, now + UNREACHABLE_SECONDS)
                 continue
             news += done.value
-            self._unheard |= attempts
+            self._unheard |= attempts & self.claims.keys()  # the answer may come after the end
         return news
 
     def _facts(self, news: Sequence[News]) -> list[Fact]:
@@ -337,10 +350,10 @@ class Loop:
                 self._woken.set()
 
     def _order_stops(self) -> None:
-        sent = {attempt for attempts in self._sent.values() for attempt in attempts}
+        starting = self._starting()
         for name in sorted(self.world.reachable):
             found = self.world.store.read(partial(asking.orders_of, name=name, claims=self.claims))
-            orders = [order for attempt, order in found if attempt.id not in sent]
+            orders = [order for attempt, order in found if attempt.id not in starting]
             if orders:
                 near = self.world.places[name].near
                 call = partial(asking.stop, self.world, name, orders)
@@ -354,7 +367,7 @@ class Loop:
         now = self.world.clock.boot()
         pause = min(self.due.observe, self.due.stop, self.due.survey, self._devices_due(now), self.looks.next) - now
         pause = min(pause, self.watch.next(self.claims, now) - now, self._next_wake - self.world.clock.wall())
-        pause = min(pause, self.leases.next(self.world, self.claims, now) - now, self.fetches.next - now)
+        pause = min(pause, self.leases.next(self.world, self._leased(), now) - now, self.fetches.next - now)
         if self._unheard:
             pause = min(pause, LISTEN_SECONDS)
         if len(self.world.reachable) < len(self.world.places):
