@@ -14,6 +14,7 @@ from overnight.domain.errors import OvernightError, PreflightFailed, Refused, Un
 from overnight.service.context import Spot
 from overnight.targets.base import Offer
 from overnight.targets.files import LocalFiles
+from overnight.targets.status import Status, Why
 from tests.service.desk import Desk
 
 GPU = Offer("here/GPU-a", "gpu", 0, "GPU-a", "H100", 80_000, None, None)
@@ -184,6 +185,19 @@ def test_a_target_that_does_not_answer_is_a_warning_beside_one_that_does(desk: D
     alone = ask(desk, "plan", text.format("target: box\n"), tmp_path)
     assert [it["code"] for it in alone["preflight"]] == ["ssh_unreachable"]
     assert "box is not reached: the driver does not answer" in alone["preflight"][0]["detail"]
+
+
+def test_a_host_that_is_away_is_not_waited_for_where_there_are_others(desk: Desk, tmp_path: Path) -> None:
+    box, _ = with_far(desk)
+    why = Why("timed_out", "the cable is cut", "ssh box")
+    away = replace(desk.context.spots["box"], status=lambda: Status("unknown", 0.0, None, why))
+    desk.context = replace(desk.context, spots={**desk.context.spots, "box": away})
+    text = "campaign: c\n{}resources: {{gpus: 1}}\nsweeps: {{s: {{command: 'true'}}}}\n"
+    answer = ask(desk, "plan", text.format("targets: [box, here]\n"), tmp_path)
+    assert (answer["preflight"], box.asked) == ([], 0)
+    assert "box is not reached: the cable is cut ssh box" in answer["warnings"][0]["detail"]
+    assert ask(desk, "plan", text.format("target: box\n"), tmp_path)["preflight"] == []
+    assert box.asked == 1
 
 
 def test_a_sweep_may_do_without_gpus_only_where_none_of_its_targets_has_one(desk: Desk, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from overnight.service.produced import absolute
 from overnight.service.requests import CampaignFile
 from overnight.store import campaigns, rows, scope
 from overnight.store.base import Session
+from overnight.targets.status import Unreached
 
 ASKED_AT_ONCE = 16
 """Targets that are asked at the same time."""
@@ -95,13 +96,19 @@ def _spots(context: Context, plan: CampaignPlan) -> dict[str, Spot]:
     found = {name: Spot(it.files, ()) for name, it in context.spots.items()}
     used = [name for name in targets.named_by(plan) if name in found]
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
-        return {**found, **dict(pool.map(lambda name: (name, _spot(context, plan, name)), used))}
+        return {**found, **dict(pool.map(lambda name: (name, _spot(context, plan, name, len(used) > 1)), used))}
 
 
-def _spot(context: Context, plan: CampaignPlan, name: str) -> Spot:
-    """One target as it is now. On this machine only GPUs are asked for: looking at them takes its time."""
+def _spot(context: Context, plan: CampaignPlan, name: str, others: bool) -> Spot:
+    """One target as it is now. On this machine only GPUs are asked for: looking at them takes its time.
+
+    A host that is away is not waited for where there are others: its next try may take half a minute.
+    """
     it = context.spots[name]
     near = it.home is None
+    status = it.status() if others and it.status and not near else None
+    if status is not None and status.why is not None:
+        return Spot(it.files, (), near=near, away=unreachable(name, Unreached(status.why)))
     with_gpus = any(sweep.need.gpus for sweep in plan.sweeps if name in sweep.targets)
     try:
         cards = cards_of(context, name, ask=with_gpus) if near else it.target.offers()
