@@ -7,7 +7,7 @@ is not reached, or a full disk here, keeps it waiting; only what can never be co
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import cast
 
@@ -71,10 +71,11 @@ def bring(world: World, job: Job) -> Result:
     """Copy what one attempt left: the errand."""
     if world.copies is None:
         raise ValueError("nothing is copied in this world")
-    box = cast(Box, world.places[job.target].files)
-    home = world.copies / job.run / str(job.number)
+    place = world.places[job.target]
+    box, home = cast(Box, place.files), world.copies / job.run / str(job.number)
     try:
-        return Result(job.attempt, fetch(box, job, home, world.reserve.bytes))
+        there = replace(job, workdir=place.whole(job.workdir))
+        return Result(job.attempt, fetch(box, there, home, world.reserve.bytes))
     except SyncFailed as error:
         return Result(job.attempt, None, str(error), hopeless=True)
     except TargetError as error:

@@ -39,7 +39,7 @@ class Claimed:
     """Sweep name -> folder of the one run of it that this run waited for."""
     log_cap: int | None
     workdir: str
-    """Where it works, on its target."""
+    """Where it works, on its target; perhaps below `~`, which a target may only know later: see `Place.whole`."""
     borrowed: frozenset[str] = frozenset()
     """Sweeps of which the folder in `upstream` is one of this machine and must be brought to the run's target."""
 

@@ -64,7 +64,8 @@ def fact_of(world: World, claimed: Claimed, news: News) -> Fact:
         return Fact(news)
     record = news.seen.record
     outputs = outputs_of(claimed.config, launch_names(claimed)) if record.get("code") == 0 else []
-    evidence = world.places[claimed.target].files.evidence(claimed.folder, claimed.workdir, outputs, record)
+    place = world.places[claimed.target]
+    evidence = place.files.evidence(claimed.folder, place.whole(claimed.workdir), outputs, record)
     return Fact(news, evidence)
 
 

@@ -150,7 +150,8 @@ def _progress(world: World, claimed: Claimed) -> Progress:
     if limits.stale_after is None and limits.hang is None:
         return NOTHING
     outputs = outputs_of(claimed.config, launch_names(claimed))
-    return world.places[claimed.target].files.progress(claimed.folder, claimed.workdir, outputs)
+    place = world.places[claimed.target]
+    return place.files.progress(claimed.folder, place.whole(claimed.workdir), outputs)
 
 
 def limits_of(claimed: Claimed) -> Limits:
