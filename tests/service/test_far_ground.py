@@ -29,6 +29,11 @@ class There(LocalFiles):
     full: set[str] = field(default_factory=set)
     silent: bool = False
     asked: list[Sequence[str]] = field(default_factory=list)
+    lists: dict[str, bytes] = field(default_factory=dict)
+
+    def part(self, folder: str, name: str, offset: int, limit: int) -> tuple[bytes, int]:
+        data = self.lists.get(f"{folder}/{name}", b"")[offset:limit]
+        return data, offset + len(data)
 
     def missing(self, workdir: str, paths: Sequence[str]) -> list[str]:
         if self.silent:
@@ -114,6 +119,22 @@ def test_what_only_a_launch_can_look_up_there_is_left_to_it(fields: Field, envir
     assert fields.troubles(mirror=True, environment=environment) == []
     assert fields.troubles(mirror=True, environment=EnvironmentPlan(venv=".venv")) == []
     assert [code for code, _ in fields.troubles(mirror=True, environment=EnvironmentPlan(venv="/v"))] == ["env_missing"]
+
+
+def test_an_environment_of_conda_is_looked_for_by_its_name(fields: Field) -> None:
+    named = {"workdir": "/w", "environment": EnvironmentPlan(conda="x")}
+    fields.files.paths = {"/w"}
+    assert fields.troubles(**named) == []  # conda may lie on PATH
+    fields.files.paths.add("/home/u/miniconda3/bin/conda")
+    assert fields.troubles(**named) == [("env_missing", "/home/u/miniconda3 has no conda environment x there")]
+    assert fields.troubles(workdir="/w", environment=EnvironmentPlan(conda="base")) == []
+    hooked = replace(CELL, env={"ARIS_CONDA_HOOK": "/opt/c/bin/conda"})
+    assert fields.look([hooked], targets=("box",), **named).sweeps == {}
+    fields.files.lists = {"/home/u/.conda/environments.txt": b"/data/envs/y\n/data/envs/x/\n"}
+    assert fields.troubles(**named) == []
+    fields.files.lists = {}
+    fields.files.paths.add("/home/u/.conda/envs/x")
+    assert fields.troubles(**named) == []
 
 
 def test_room_and_gpus_are_those_of_the_host(fields: Field) -> None:

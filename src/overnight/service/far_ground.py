@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import posixpath
 from collections.abc import Iterator, Sequence
 
@@ -11,6 +12,10 @@ from overnight.domain.homes import below_home
 from overnight.domain.plan import SweepPlan
 from overnight.domain.room import is_low, sentence
 from overnight.service.ground import Ground, Spot, Trouble
+from overnight.service.surroundings import CONDA_BASES
+
+LONGEST_LIST = 64 * 1024
+"""Bytes that are read of conda's list of its environments."""
 
 
 def unreachable(target: str, error: Unavailable) -> Trouble:
@@ -34,7 +39,8 @@ def missing(sweep: SweepPlan, spot: Spot) -> list[Trouble]:
     """The working folder, where it is not copied there, and the files that show that an environment is there."""
     wanted = dict(_wanted(sweep, spot))
     gone = spot.files.missing("/", list(wanted)) if wanted else []
-    return [wanted[path] for path in gone]
+    without = _without_conda(sweep, spot)
+    return [*(wanted[path] for path in gone), *([Trouble("env_missing", without)] if without else ())]
 
 
 def _wanted(sweep: SweepPlan, spot: Spot) -> Iterator[tuple[str, Trouble]]:
@@ -63,6 +69,28 @@ def _environment(sweep: SweepPlan) -> Iterator[tuple[str, str]]:
         plan.container.startswith(("/", "./", "../")) or plan.container.endswith(".sif")
     ):
         yield plan.container, f"container image at {plan.container}"
+
+
+def _without_conda(sweep: SweepPlan, spot: Spot) -> str | None:
+    """That an environment of conda, given by its name, is not there; None where only a launch can tell."""
+    plan = sweep.environment
+    hooked = plan.conda_hook is not None or any("ARIS_CONDA_HOOK" in cell.env for cell in sweep.cells)
+    if plan.conda is None or "/" in plan.conda or plan.conda in ("base", "root") or hooked or spot.home is None:
+        return None
+    programs = {f"{expanded(base, spot)}/bin/conda": expanded(base, spot) for base in CONDA_BASES}
+    gone = spot.files.missing("/", list(programs))
+    bases = [base for program, base in programs.items() if program not in gone]
+    own = f"{spot.home}/.conda"
+    places = [f"{folder}/envs/{glob.escape(plan.conda)}" for folder in (*bases, own)]
+    if not bases or len(spot.files.missing("/", places)) < len(places) or plan.conda in _listed(spot, own):
+        return None
+    return f"{bases[0]} has no conda environment {plan.conda} there"
+
+
+def _listed(spot: Spot, folder: str) -> set[str]:
+    """Names of the environments that conda lists in its own folder there."""
+    data, _ = spot.files.part(folder, "environments.txt", 0, LONGEST_LIST)
+    return {posixpath.basename(line.rstrip("/")) for line in data.decode(errors="replace").splitlines()}
 
 
 def full(sweep: SweepPlan, spot: Spot, ground: Ground) -> list[Trouble]:
