@@ -12,7 +12,9 @@ from overnight.daemon import (
     asking,
     conditions,
     devices,
+    fetching,
     judging,
+    leases,
     loop,
     orphans,
     placing,
@@ -23,13 +25,14 @@ from overnight.daemon import (
 )
 from overnight.daemon.loop import Loop
 from overnight.domain.nouns import Attempt
-from overnight.planner import fit, judge, place
+from overnight.planner import fit, judge, lease, place
 from overnight.service import consequences, lanes, once, steer
 from overnight.service.chosen import Chosen
 from overnight.store import cluster, moves, projection, runs
 from overnight.store.base import Session
 from overnight.targets.base import Absent, Alive, Dead, News, Refused, Unknown
-from overnight.testing import host
+from overnight.testing import host, machine
+from overnight.testing.leases import Tenancies
 
 Patch = pytest.MonkeyPatch
 Plant = Callable[[Patch], None]
@@ -505,3 +508,91 @@ def _(patch: Patch) -> None:
                 for it in found]  # fmt: skip
 
     patch.setattr(Loop, "_observe", observe)
+
+
+# Other machines
+
+
+@defect("a run of another machine succeeds before its files are here")
+def _(patch: Patch) -> None:
+    true = settle.judge
+
+    def judge(*rest: Any, here: bool) -> Any:
+        assert here in {True, False}
+        return true(*rest)
+
+    patch.setattr(settle, "judge", judge)
+
+
+@defect("what could not be copied at once is not tried again")
+def _(patch: Patch) -> None:
+    patch.setattr(fetching.fetches, "postpone", lambda session, it, _, why: session.rows(
+        "fetch_postponed", id=it, not_before=float(2**40), problem=why))  # fmt: skip
+    patch.setattr(fetching.fetches, "hurry", nothing)
+
+
+@defect("a copy that was cut is taken for whole")
+def _(patch: Patch) -> None:
+    true = fetching.bring
+
+    def bring(world: Any, job: Any) -> Any:
+        found = true(world, job)
+        return found if found.fetched else replace(found, fetched=fetching.Fetched(0, 0, "0" * 64))
+
+    patch.setattr(fetching, "bring", bring)
+
+
+@defect("a host that cannot be reached now is taken for one whose files never come")
+def _(patch: Patch) -> None:
+    true = fetching.bring
+    patch.setattr(fetching, "bring", lambda *rest: replace(true(*rest), hopeless=True))
+
+
+@defect("a server starts a run anew at the end of its lease, without grace")
+def _(patch: Patch) -> None:
+    true = leases.Term
+    patch.setattr(leases, "Term", lambda *rest: true(*rest, grace=0.0))
+
+
+@defect("a lease counts from the moment at which the answer to a beat reaches the host")
+def _(patch: Patch) -> None:
+    true = Tenancies.answered
+    patch.setattr(Tenancies, "answered", lambda self, _, now: true(self, now, now))
+
+
+@defect("a run that holds is started anew when nothing is heard of its host")
+def _(patch: Patch) -> None:
+    patch.setattr(leases, "HOLD", "never")
+    patch.setattr(lease, "HOLD", "never")
+
+
+@defect("a new server does not wait for one whole term")
+def _(patch: Patch) -> None:
+    true = leases.Term
+    patch.setattr(leases, "Term", lambda policy, seconds, _, renewed: true(policy, seconds, -1e9, renewed))
+
+
+@defect("a number of a process that comes again after a start of the machine is taken for the process")
+def _(patch: Patch) -> None:
+    patch.setattr(machine, "same_boot", always(True))
+
+
+@defect("a run that another home keeps off its GPU is started there at once again")
+def _(patch: Patch) -> None:
+    true = Session.many
+
+    def many(self: Session, name: str, table: Any) -> Any:
+        return None if name == "device_is_busy" else true(self, name, table)
+
+    patch.setattr(Session, "many", many)
+
+
+@defect("a run that another home kept off its GPU counts as one that failed")
+def _(patch: Patch) -> None:
+    true = settle.outcome_of
+
+    def outcome_of(record: Any, proof: Any) -> Any:
+        found = true(record, proof)
+        return replace(found, reason=settle.Reason.START_FAILED) if record["reason"] == "device_held" else found
+
+    patch.setattr(settle, "outcome_of", outcome_of)

@@ -17,7 +17,7 @@ from overnight.planner.fit import FreeDevice
 from overnight.planner.judge import back_off
 from overnight.planner.place import PATIENCE, Head, Lane, Snapshot, place
 from overnight.service import consequences
-from overnight.service.context import Context
+from overnight.service.context import Context, Spot
 from overnight.store import campaigns, runs
 from overnight.store.base import SYSTEM, Session
 from overnight.store.moves import move
@@ -76,7 +76,8 @@ def test_a_back_off_that_still_lasts_is_left_alone(record: Record) -> None:
 
 
 def submit(record: Record, *, delay: float) -> list[str]:
-    context = Context(record.store, {}, record.configuration, random.Random(1), lambda: None)
+    here = fake_target(record)
+    context = Context(record.store, {"here": Spot(here, here)}, record.configuration, random.Random(1), lambda: None)
     one = {"name": "a", "command": ["job"], "workdir": "/", "attempts": 3, "delay": delay}
     ids: list[str] = perform(context, "submit_runs", {"runs": [one]})["ids"]
     return ids

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import cast
 
-from overnight.daemon.copying import Box, fetch
+from overnight.daemon.copying import Box
 from overnight.daemon.errands import Done, Key
 from overnight.daemon.judging import tell_stuck
 from overnight.daemon.launches import launch_names, outputs_of
@@ -75,7 +75,7 @@ def bring(world: World, job: Job) -> Result:
     box, home = cast(Box, place.files), world.copies / job.run / str(job.number)
     try:
         there = replace(job, workdir=place.whole(job.workdir))
-        return Result(job.attempt, fetch(box, there, home, world.reserve.bytes))
+        return Result(job.attempt, world.copy(box, there, home, world.reserve.bytes))
     except SyncFailed as error:
         return Result(job.attempt, None, str(error), hopeless=True)
     except TargetError as error:

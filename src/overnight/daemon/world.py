@@ -9,14 +9,18 @@ from pathlib import Path
 from types import MappingProxyType
 
 from overnight.clock import Clock
+from overnight.daemon import copying
 from overnight.daemon.errands import Errands, ThreadedErrands
 from overnight.daemon.launches import Claimed, workdir_of
+from overnight.domain.fetch import Fetched, Job
 from overnight.domain.homes import below_home
 from overnight.domain.nouns import SweepSettings
 from overnight.domain.room import NO_RESERVE, Reserve
 from overnight.store.base import Store
 from overnight.targets.base import Files, Room, Target
 
+Copy = Callable[[copying.Box, Job, Path, int], Fetched]
+"""See `copying.fetch`."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 """No variables: for worlds without a server that could be asked."""
 
@@ -89,6 +93,8 @@ class World:
     """Room that must be left wherever something writes."""
     copies: Path | None = None
     """Where copies of what attempts left on other machines lie, as RUN/N; None = nothing is copied."""
+    copy: Copy = copying.fetch
+    """How they are copied."""
 
     @property
     def collected(self) -> frozenset[str]:

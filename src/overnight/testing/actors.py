@@ -197,13 +197,17 @@ class Actors:
         barrier = bool(before) and rng.random() < 0.15
         hosts = list(self.inspector.hosts)
         anywhere = not barrier and not any(cell.requires or cell.skip_if_done for cell in cells)
+        targets = tuple(rng.sample(hosts, rng.randint(1, len(hosts)) if anywhere else 1))
+        hold = targets == ("here",) or rng.random() < 0.4
         return SweepPlan(
             name=name,
             cells=cells,
             workdir="/study",
             needs=needs,
             need=self._need(),
-            targets=tuple(rng.sample(hosts, rng.randint(1, len(hosts)) if anywhere else 1)),
+            targets=targets,
+            on_disconnect="hold" if hold else rng.choice(("requeue", "requeue", "kill")),
+            lease=rng.choice((60.0, 120.0, 900.0)),
             retry=self._retry(len(smaller)),
             breaker=rng.choice((None, 1, 2, 5)),
             time_limit=rng.choice((None, None, 20.0, 3600.0)),

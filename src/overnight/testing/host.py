@@ -10,8 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from overnight.targets.base import Absent, Alive, Dead, Ended, Handle, Launch, News, Offer, Seen
+from overnight.testing.leases import SLOWEST, Tenancies, bounded, margin_of
 from overnight.testing.machine import LINGERING_MIB, STRANGERS_MIB, Gpu, Machine, Process
 
+BOOTED = -1_000.0
+"""When the machine was started first, in true seconds."""
 DIED = "Its executor has ended without a record and no process of it is left."
 
 
@@ -43,6 +46,8 @@ class Wire:
     launches: Sequence[Launch]
     answered: Callable[[dict[str, str]], None] | None
     """Gets what was refused, while that connection stands."""
+    beat: float | None = None
+    """When the beat was sent that is answered before these orders, where they have leases."""
 
 
 @dataclass(slots=True)
@@ -60,6 +65,9 @@ class FakeHost:
     folders: set[str] = field(default_factory=set)
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Folder -> exit record in it."""
+    left: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    """Folder -> the files in it, of which nothing is ever deleted."""
+    tenancies: Tenancies = field(default_factory=lambda: Tenancies(BOOTED))
     wires: list[Wire] = field(default_factory=list)
     started: Callable[[Process], None] = lambda _: None
     """Told of every process that begins."""
@@ -73,7 +81,8 @@ class FakeHost:
         """When something happens here next."""
         wires = (wire.due for wire in self.wires)
         spawns = (entry.spawn_at for entry in self.entries.values() if entry.spawn_at is not None)
-        return min(self.machine.next_due(), *wires, *spawns, float("inf"))
+        leases = (self.tenancies.ends(process) for process in self.machine.live)
+        return min(self.machine.next_due(), self.tenancies.next_due(), *wires, *spawns, *leases, float("inf"))
 
     def step(self) -> None:
         """Let happen what is due now."""
@@ -82,7 +91,18 @@ class FakeHost:
             self.read(wire)
         for entry in [e for e in self.entries.values() if e.spawn_at is not None and e.spawn_at <= now]:
             self._spawn(entry)
+        self.tenancies.take_late(now, there=self.runner_up)
+        self._end_leases(now)
         self.machine.step()
+
+    def _end_leases(self, now: float) -> None:
+        """Executors end what they carry out by themselves; what lost its executor is left to the runner."""
+        for process in [it for it in self.machine.live if self.tenancies.ends(it) <= now]:
+            process.lease_over = True
+            if process.executor or self.runner_up:
+                self.machine.order(process, "lease_lost", bounded(process))
+            else:
+                process.unbound = True
 
     # Requests
 
@@ -96,6 +116,8 @@ class FakeHost:
     def read(self, wire: Wire) -> None:
         """The runner reads start orders from its socket."""
         self.wires.remove(wire)
+        if wire.beat is not None:
+            self.tenancies.answered(wire.beat, self.machine.clock.true)
         refused = self._accept(wire.launches)
         if wire.answered is not None and refused:
             wire.answered(refused)
@@ -112,6 +134,9 @@ class FakeHost:
         full = chance.hits("disk_full")
         for launch in launches:
             why = self._refusal(launch, runs)
+            if why is None and not self.tenancies.admits(launch.lease, launch.grace, self.machine.clock.true):
+                chance.meet("came_after_its_lease")
+                why = "lease_over"
             if why == "known":
                 chance.meet("repeated_start_ignored")
                 continue
@@ -156,7 +181,11 @@ class FakeHost:
         if machine.chance.hits("start_failed"):
             self._keep(entry, self._record(launch, None, "start_failed", "no space left on device"))
             return
+        if self._held(launch):
+            self._keep(entry, self._record(launch, None, "device_held", "held by attempt x of another home"))
+            return
         self.folders.add(launch.folder)
+        self._leave(launch, "log", "begun")
         behaviour, now = machine.behaviour(), machine.clock.true
         limit = None if launch.time_limit is None else now + launch.time_limit
         process = entry.process = Process(
@@ -174,12 +203,37 @@ class FakeHost:
             grace=launch.grace,
             folder=launch.folder,
             mib=demand_of(launch),
+            lease=launch.lease,
+            slow=self._slow(launch.lease),
         )
         machine.spawn(process)
         self.started(process)
         self._tell(entry, Alive(process.pid, process.started_at, process.boot_id))
         if entry.order is not None:
             machine.order(process, "stop", entry.order[1])
+
+    def _held(self, launch: Launch) -> bool:
+        """Whether another home has the lock of one of its cards: it may be quicker at the last moment."""
+        cards = [card for card in self.machine.gpus if card.uuid in self._visible(launch)]
+        for card in cards:
+            if not self.machine.on(card) and self.machine.chance.hits("device_locked_meanwhile"):
+                self.lock(card)
+        return any(card.locked_until > self.machine.clock.true for card in cards)
+
+    def lock(self, card: Gpu) -> None:
+        """Another home takes a card that none of ours has."""
+        if not self.machine.on(card):
+            card.locked_until = self.machine.clock.true + self.machine.chance.rng.choice((5.0, 100.0, 2_000.0))
+
+    def _slow(self, lease: float | None) -> float:
+        if lease is None or not self.machine.chance.hits("lease_ends_late"):
+            return 0.0
+        return self.machine.chance.rng.uniform(0.0, margin_of(lease) + SLOWEST)
+
+    def _leave(self, launch: Launch, name: str, text: str) -> None:
+        """A file in an attempt's folder."""
+        whole = f"{name} of {launch.attempt} {launch.fence}: {text}"
+        self.left.setdefault(launch.folder, {})[name] = whole.encode()
 
     def _visible(self, launch: Launch) -> tuple[str, ...]:
         positions = [int(word) for word in (launch.env.get("CUDA_VISIBLE_DEVICES") or "").split(",") if word]
@@ -216,8 +270,12 @@ class FakeHost:
             return
         self.stopping(entry)
         entry.order, entry.asked = entry.order or ("stop", grace), entry.asked or reason
-        if entry.process is not None and entry.process.ended is None:
+        if entry.process is None:
+            return
+        if entry.process.ended is None:
             self.machine.order(entry.process, "stop", grace)
+        elif self.machine.has(entry.process):
+            self.machine.kill(entry.process.pid)
 
     def owned(self) -> list[Handle]:
         """Everything in the ledger."""
@@ -253,12 +311,16 @@ class FakeHost:
         gpu.hidden = gpu.silent_until > now
         if gpu.fault_until > now:
             return replace(offer, fault="Xid 79")
+        if gpu.hidden and gpu.locked_until > now:
+            return replace(offer, busy="held by another home")
         return offer if gpu.hidden else replace(offer, **self._use(gpu, now))
 
     def _use(self, gpu: Gpu, now: float) -> dict[str, Any]:
         ours = {process.attempt: process.mib for process in self.machine.on(gpu)}
         strangers, lingers = gpu.stranger_until > now, gpu.dirty_until > now
         used = sum(ours.values()) + STRANGERS_MIB * strangers + LINGERING_MIB * lingers
+        if gpu.locked_until > now:
+            return {"busy": "held by another home", "used_mib": used, "strangers": True, "ours": ours}
         busy = "a stranger" if strangers else "memory that is not back" if lingers and not ours else None
         return {"busy": busy, "used_mib": used, "strangers": strangers, "ours": ours}
 
@@ -268,6 +330,9 @@ class FakeHost:
         entry = self.entries.get(process.attempt)
         if entry is None or entry.process is not process:
             return
+        self._leave(entry.launch, "log", f"ended by {process.cause}")
+        if process.succeeded:
+            self._leave(entry.launch, "model", "weights")
         if process.executor:
             self._keep(entry, self._record(entry.launch, process, *_reason(process, entry.asked)))
         elif self.runner_up and process.cause != "reboot":
@@ -297,6 +362,7 @@ class FakeHost:
         """The exit record is written; a runner that is up takes note and tells."""
         self.folders.add(entry.launch.folder)
         self.records[entry.launch.folder] = record
+        self._leave(entry.launch, "exit.json", record["reason"])
         if self.runner_up:
             entry.record = record
             self._tell(entry, Ended(record))
@@ -327,6 +393,9 @@ class FakeHost:
         for entry in self.entries.values():
             if not entry.final and entry.spawn_at is None:
                 self._settle(entry)
+        for process in self.machine.live:
+            process.lease_over = process.lease_over and not process.unbound
+        self._end_leases(self.machine.clock.true)
 
     def _settle(self, entry: Entry) -> None:
         launch, process = entry.launch, entry.process
@@ -334,7 +403,7 @@ class FakeHost:
         if record is not None and (record["attempt"], record["fence"]) == (launch.attempt, launch.fence):
             entry.record = record
             self._tell(entry, Ended(record))
-        elif process is None or process.ended is not None:
+        elif process is None or not self.machine.has(process):
             self._die(entry, DIED)
 
     def kill_executor(self, process: Process) -> None:
@@ -349,6 +418,7 @@ class FakeHost:
         self.kill_runner()
         self.wires.clear()
         self.machine.reboot()
+        self.tenancies.boot(self.machine.clock.true)
         for entry in list(self.entries.values()):
             entry.spawn_at = None
             if self._is_last(entry):
@@ -379,6 +449,8 @@ def _reason(process: Process, asked: str) -> tuple[str, str]:
         return "stopped", asked
     if process.cause == "time_limit":
         return "time_limit", "The time limit was reached."
+    if process.cause == "lease_lost":
+        return "lease_lost", "No server was heard for its lease."
     signalled = process.behaviour.signal if process.cause == "itself" else process.signal
     return ("signalled" if signalled else "exited"), ""
 

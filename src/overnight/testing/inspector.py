@@ -18,6 +18,7 @@ from overnight.store.projection import Projection
 from overnight.store.verify import Audit
 from overnight.targets.base import News
 from overnight.testing.chance import Chance
+from overnight.testing.copies import FakeCopies
 from overnight.testing.host import Entry, FakeHost
 from overnight.testing.machine import Gpu, Process
 from overnight.testing.waits import Impatient, Waits
@@ -32,6 +33,8 @@ SITUATIONS = {
     "device.restore": "device_restored",
 }
 """Events that say by themselves that something rare was reached."""
+LATELY, OFTEN = 10.0, 4
+"""A run that is kept off more often than this within so many seconds goes round in circles."""
 END = 2**62
 """Sequence number after all events."""
 
@@ -75,6 +78,7 @@ class Inspector:
     """The true one: looking must not cause trouble."""
     chance: Chance
     hosts: Mapping[str, FakeHost]
+    copies: FakeCopies
     audit: Audit = field(default_factory=Audit)
     acknowledged: set[str] = field(default_factory=set)
     """Runs whose submission was answered."""
@@ -98,6 +102,8 @@ class Inspector:
     _needed: dict[str, list[str]] = field(default_factory=dict)
     """Attempt -> runs that its run needed when it was claimed, but for skipped ones: what is edited or tried again
     later does not count for it."""
+    _refused: dict[str, list[float]] = field(default_factory=dict)
+    """Run -> when it was kept off by locks of other homes lately, in true seconds."""
     waits: Waits = field(default_factory=Waits)
     _cluster: Cluster = field(default_factory=Cluster)
     """What the machines are taken for."""
@@ -279,14 +285,32 @@ class Inspector:
                 self.chance.meet("cancelled_while_launching")
         elif event.kind == "run.succeed":
             self._succeeded(event)
-        elif event.kind == "run.claim" and self._reading().rows("run_config", id=event.subject)[0][1]:
-            self.chance.meet("smaller_setting_taken")
+        elif event.kind in {"fetch.complete", "fetch.fail", "run.cancel"}:
+            self._weigh_copy(event)
+        elif event.kind == "run.claim":
+            self._weigh_claim(event)
         elif event.kind == "run.block" and event.payload["reason"] == Reason.BREAKER:
             self.chance.meet("sweep_broken")
         elif event.kind == "run.block" and event.payload["reason"] in {Reason.BUDGET, Reason.NEED_FAILED}:
             self.chance.meet("budget_blocked" if event.payload["reason"] == "budget" else "dependants_blocked")
         elif event.kind in SITUATIONS:
             self.chance.meet(SITUATIONS[event.kind])
+
+    def _weigh_claim(self, event: Event) -> None:
+        if self._reading().rows("run_config", id=event.subject)[0][1]:
+            self.chance.meet("smaller_setting_taken")
+        sweep = campaigns.get_sweep(self._reading(), self.projection.runs[event.subject].sweep)
+        if event.payload["target"] != sweep.settings.targets[0]:
+            self.chance.meet("first_candidate_passed_over")
+
+    def _kept_off(self, event: Event) -> None:
+        """Another home was quicker: that is nobody's failure, and no reason to try again and again."""
+        self.chance.meet("kept_off_by_a_lock")
+        now = next(iter(self.hosts.values())).machine.clock.true
+        lately = [it for it in self._refused.get(event.payload["run"], ()) if now - it < LATELY]
+        self._refused[event.payload["run"]] = [*lately, now]
+        if len(lately) >= OFTEN:
+            raise Broken(f"{event.payload['run']} was kept off {len(lately)} times within {LATELY:.0f} s")
 
     def _hangs(self, event: Event) -> None:
         """Only what truly stands still, and has for the time that was declared, is ended for it."""
@@ -311,9 +335,15 @@ class Inspector:
     def _over(self, event: Event) -> None:
         """An attempt that ended on record has ended in truth, as the record says."""
         processes = self._processes(event.subject, event.token)
-        if any(process.ended is None for process in processes):
+        if any(process.ended is None and not process.unbound for process in processes):
             raise Broken(f"I9, I17: {event.kind} of {event.subject}, whose process lives")
         self._note_dirt(processes)
+        if "lease" in event.payload:
+            self.chance.meet("lost_by_lease")
+        elif event.payload["reason"] == Reason.LEASE_LOST:
+            self.chance.meet("ended_by_lease_there")
+        if event.payload["reason"] == Reason.DEVICE_HELD:
+            self._kept_off(event)
         if event.kind == "attempt.refuse":
             self.chance.meet("cancelled_before_start")
             if processes:
@@ -328,6 +358,33 @@ class Inspector:
             if code != event.payload["code"]:
                 raise Broken(f"{event.subject} ended with {code}, the record says {event.payload['code']}")
 
+    def _weigh_copy(self, event: Event) -> None:
+        if event.kind == "fetch.complete":
+            self._copied(event)
+        elif event.kind == "run.cancel" and self._was_collecting(event):
+            self.chance.meet("ended_otherwise_while_collecting")
+        elif event.kind == "fetch.fail":
+            self.chance.meet("copy_given_up")
+            if event.subject not in self.copies.given_up:
+                raise Broken(f"I25: what {event.subject} left was given up though its host never lied about it")
+
+    def _copied(self, event: Event) -> None:
+        """What is said to be here is here, byte for byte as it lies on the host where it was left."""
+        for job, fetched, files in self.copies.whole.values():
+            if job.attempt == event.subject and fetched.digest == event.payload["digest"]:
+                if files != self.hosts[self._target_of(event.subject)].left.get(job.folder, {}):
+                    raise Broken(f"I25: the copy of what {event.subject} left is another one than on {job.target}")
+                return
+        raise Broken(f"I25: what {event.subject} left is said to be here, but is not")
+
+    def _target_of(self, attempt: str) -> str:
+        return self.projection.attempts[attempt].target
+
+    def _was_collecting(self, event: Event) -> bool:
+        ended = [self.projection.runs[run].newest or "" for run in event.payload.get("ids", (event.subject,))]
+        fetches = self.projection.homecoming.fetches
+        return any(fetches[attempt].state == "pending" for attempt in ended if attempt in fetches)
+
     def _note_dirt(self, processes: list[Process]) -> None:
         for host in self.hosts.values():
             cards = [card for process in processes for card in host.machine.used_by(process)]
@@ -338,6 +395,8 @@ class Inspector:
         attempt = event.payload["attempt"]
         processes = self._processes(attempt, event.token)
         declared = json.loads(self._reading().value("run_config", id=event.subject))["outputs"]
+        if self._target_of(attempt) != "here":
+            self._collected(attempt)
         last = processes[-1] if processes else None
         if last is None or last.cause != "itself" or last.behaviour.code != 0:
             raise Broken(f"I12: {event.subject} succeeded, but {attempt} did not end with code 0")
@@ -346,6 +405,12 @@ class Inspector:
         if attempt in self._stoppable:
             self.chance.meet("success_while_cancelling")
 
+    def _collected(self, attempt: str) -> None:
+        """Nothing of another machine succeeds before all that it left is here."""
+        if not any(job.attempt == attempt for job, _, _ in self.copies.whole.values()):
+            raise Broken(f"I25: {attempt} succeeded, but what it left is not here")
+        self.chance.meet("collected")
+
     # What happens on hosts
 
     def started(self, process: Process) -> None:
@@ -353,7 +418,7 @@ class Inspector:
         self.look()
         for host in self.hosts.values():
             for other in host.machine.live:
-                if other is not process:
+                if other is not process and not other.unbound:
                     self._apart(process, other)
         self._clean(process)
         if process.fence > self.forgiven:
@@ -440,6 +505,10 @@ class Inspector:
         attempt = self.projection.attempts.get(news.attempt)
         if attempt is not None and (attempt.state not in LIVE_ATTEMPT or attempt.fence != news.fence):
             self.chance.meet("late_news_ignored")
+
+    def killed(self, stranger: str) -> None:
+        """A process that never was ours got a signal of ours."""
+        raise Broken(f"a stranger was killed: {stranger}")
 
     def stopping(self, entry: Entry) -> None:
         """A stop order reaches an attempt: somebody must have asked for it, or the record must have gone back."""

@@ -62,6 +62,14 @@ class Process:
     folder: str
     mib: int
     """What it uses of the memory of each of its cards, from its first moment on."""
+    lease: float | None = None
+    """Seconds without a word of its server after which its host ends it."""
+    slow: float = 0.0
+    """Seconds by which that happens late: its host's clock is slow, or the kernel does not let it go."""
+    lease_over: bool = False
+    """Whether its lease ended, and all was done about it that could be."""
+    unbound: bool = False
+    """Whether nobody was left to end it then: its executor had been killed, and the runner too."""
     executor: bool = True
     """Whether somebody is left who will write its exit record."""
     stopped_for: str | None = None
@@ -69,7 +77,7 @@ class Process:
     kill_at: float | None = None
     ended: float | None = None
     cause: str | None = None
-    """`itself`, `stop`, `time_limit`, `others`, `executor`, `reboot`."""
+    """`itself`, `stop`, `time_limit`, `lease_lost`, `others`, `executor`, `reboot`."""
     signal: int | None = None
 
     @property
@@ -100,6 +108,8 @@ class Gpu:
     silent_until: float = 0.0
     """Until then the driver tells neither processes nor memory."""
     dirty_until: float = 0.0
+    locked_until: float = 0.0
+    """Until then another home of this host has its lock."""
     hidden: bool = False
     """Whether the last probe could not see who uses it."""
 
@@ -120,10 +130,24 @@ class Machine:
     history: list[Process] = field(default_factory=list)
     """Every process that ever ran here, in order of start: the host's own journal."""
     pids: int = 100
+    strangers: dict[int, str] = field(default_factory=dict)
+    """Number -> a process of somebody else, which has it since the machine was started anew."""
+    killed: Callable[[str], None] = lambda _: None
+    """Told of strangers that one of ours ended."""
 
     def on(self, gpu: Gpu) -> list[Process]:
         """The living processes that see a card."""
         return [process for process in self.live if gpu.uuid in process.gpus]
+
+    def has(self, process: Process) -> bool:
+        """Whether a process lives, by its identity: number and start may be somebody else's in another boot."""
+        there = process in self.live or process.pid in self.strangers
+        return there and same_boot(process.boot_id, self.boot_id)
+
+    def kill(self, pid: int) -> None:
+        """SIGKILL to whoever has that number now; whoever sends it has compared the identity."""
+        if pid in self.strangers:
+            self.killed(self.strangers.pop(pid))
 
     @property
     def boot_id(self) -> str:
@@ -159,6 +183,7 @@ class Machine:
     def next_pid(self) -> int:
         """A process number; few of them, so that they come again as on real hosts."""
         self.pids = self.pids + 1 if self.pids < 120 else 100
+        self.strangers.pop(self.pids, None)
         return self.pids
 
     def step(self) -> None:
@@ -206,15 +231,23 @@ class Machine:
 
     def reboot(self) -> None:
         """Power off and on: every process is gone, nobody wrote anything, memory of cards is empty."""
+        self.strangers.clear()
         for process in list(self.live):
             process.executor = False
             self.end(process, "reboot")
+            if self.chance.hits("pid_reused"):
+                self.strangers[process.pid] = f"who has the number {process.pid} of {process.attempt}"
         for gpu in self.gpus:
-            gpu.dirty_until = gpu.stranger_until = gpu.fault_until = 0.0
+            gpu.dirty_until = gpu.stranger_until = gpu.fault_until = gpu.locked_until = 0.0
         self.boots += 1
         self.pids = 100
 
     def heal(self) -> None:
         """Strangers leave, cards are well again."""
         for gpu in self.gpus:
-            gpu.stranger_until = gpu.fault_until = gpu.lost_until = gpu.silent_until = 0.0
+            gpu.stranger_until = gpu.fault_until = gpu.lost_until = gpu.silent_until = gpu.locked_until = 0.0
+
+
+def same_boot(one: str, other: str) -> bool:
+    """Whether two boots are the same one."""
+    return one == other

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 QUIET_TURNS = 2_000
 """Turns within which everything must have ended once nothing disturbs any more."""
+MOVING = frozenset({"running", "cancelling", "collecting", "delayed"})
+"""States of a run that comes to an end by itself."""
 LEGITIMATE_WAITS = frozenset({"never_fits"})
 """Why a run may stay where it is for ever, by the code of its explanation."""
 UNWANTED_SECONDS = 150.0
@@ -31,6 +33,8 @@ def heal(it: Simulation) -> None:
     for name, host in it.hosts.items():
         host.machine.heal()
         it.server.targets[name].partitioned_until = 0.0
+        if it.server.targets[name].found_out is not None:
+            it.server.targets[name].lose()
     it.actors.resume_everything(it.server.context)
     if it.clients:
         it.clients.finish(it.server.context)
@@ -80,7 +84,7 @@ def _idle(it: Simulation, pause: float) -> float:
 
 def _is_quiet(it: Simulation) -> bool:
     projection = it.inspector.projection
-    moving = any(life.state in {"running", "cancelling", "delayed"} for life in projection.runs.values())
+    moving = any(life.state in MOVING for life in projection.runs.values())
     alive = any(host.next_due() < float("inf") for host in it.hosts.values())
     quiet = not (moving or alive or projection.holders) and not _unfinished(it)
     if quiet and any(life.state == "queued" for life in projection.runs.values()):
@@ -94,7 +98,10 @@ def _unfinished(it: Simulation) -> list[str]:
     open_runs = [run for run, life in projection.runs.items() if life.state in OPEN_RUN]
     going = [f"{run} is {_why(it, run)}" for run in open_runs if _why(it, run) not in LEGITIMATE_WAITS]
     held = [f"{device} is held by {attempts}" for device, attempts in projection.holders.items()]
-    return going + held
+    coming = [
+        f"what {it} left is pending" for it, life in projection.homecoming.fetches.items() if life.state == "pending"
+    ]
+    return going + held + coming
 
 
 def _why(it: Simulation, run: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from overnight.testing.chance import Chance, rates_for
 from overnight.testing.chancy_store import ChancyStore, Crash
 from overnight.testing.clients import Clients
 from overnight.testing.clock import TICK, FakeClock
+from overnight.testing.copies import FakeCopies
 from overnight.testing.errands import FakeErrands
 from overnight.testing.host import FakeHost
 from overnight.testing.inspector import Broken, Inspector
@@ -32,8 +34,13 @@ from overnight.testing.target import FakeTarget
 
 CLIENTS = 0.25
 """Share of the schedules in which clients of the Wild V2 protocol act too."""
-YEARS = 2 * 365 * 86_400.0
-"""How far the wall clock jumps at most, in seconds."""
+FOLDERS: Mapping[str, Path] = {"here": Path("/runs"), "box": Path("/box/runs"), "hut": Path("/hut/runs")}
+"""The machines, and where their attempts' folders lie. All but `here` are reached from afar."""
+WIDTHS = (0.7, 0.22, 0.08)
+"""Share of the schedules with one, two and three machines."""
+MONTHS = 180 * 86_400.0
+"""How far the wall clock is ever wrong, in seconds: tokens of servers whose clocks were more than a year apart are not
+believed (`daemon.sessions.AHEAD_MINUTES`)."""
 
 
 class Failed(AssertionError):
@@ -77,6 +84,7 @@ class Simulation:
     clock: FakeClock = field(init=False)
     chance: Chance = field(init=False)
     hosts: dict[str, FakeHost] = field(init=False)
+    copies: FakeCopies = field(init=False)
     inspector: Inspector = field(init=False)
     actors: Actors = field(init=False)
     clients: Clients | None = field(init=False)
@@ -93,15 +101,17 @@ class Simulation:
         self.rng = random.Random(self.seed)
         self.clock = self.record.clock
         self.chance = Chance(self.rng, rates_for(self.rng), trace=[] if self.tracing else None)
-        names = ("here", "box") if self.rng.random() < 0.3 else ("here",)
+        names = tuple(FOLDERS)[: self.rng.choices((1, 2, 3), WIDTHS)[0]]
         self.hosts = {name: self._host(name) for name in names}
-        self.inspector = Inspector(self.record.store, self.chance, self.hosts)
+        self.copies = FakeCopies(self.chance)
+        self.inspector = Inspector(self.record.store, self.chance, self.hosts, self.copies)
         self.actors = Actors(self.rng, self.inspector, largest=40 if self.rng.random() < 0.02 else 6)
         own = random.Random(f"clients {self.seed}")
         self.clients = Clients(own, self.inspector) if own.random() < CLIENTS else None
         for host in self.hosts.values():
             host.started = self.inspector.started
             host.stopping = self.inspector.stopping
+            host.machine.killed = self.inspector.killed
 
     def _host(self, name: str) -> FakeHost:
         rng = self.rng
@@ -145,9 +155,11 @@ class Simulation:
             )
             for name, host in self.hosts.items()
         }
-        places = {name: Place(it, it, Path("/runs"), None, near=name == "here") for name, it in targets.items()}
+        places = {name: Place(it, it, FOLDERS[name], None, near=it.near) for name, it in targets.items()}
         errands = FakeErrands(self.clock, self.chance)
-        loop = Loop(World(store, places, self.clock, self.rng, errands=errands, reserve=Reserve(1, 1)))
+        world = World(store, places, self.clock, self.rng, errands=errands, reserve=Reserve(1, 1))
+        world.copies, world.copy = FOLDERS["here"], self.copies.fetch
+        loop = Loop(world)
         spots = {name: Spot(it, it) for name, it in targets.items()}
         context = Context(store, spots, self.record.configuration, self.rng, lambda: loop.wake(steered=True))
         self.server = Server(loop, context, store, targets, errands)
@@ -197,7 +209,7 @@ class Simulation:
     def _restore(self) -> None:
         """The file is lost; the copy is put back, perhaps on a machine whose clock is behind."""
         if self.rng.random() < 0.5:
-            self.clock.jump(-YEARS)
+            self._set_clock(-2 * MONTHS)
         self.record.restore()
         self.actors.forget_answers()
         self.inspector.restored(self.record.store, set(self._backed_up))
@@ -215,6 +227,11 @@ class Simulation:
             for host in self.hosts.values():
                 host.step()
         self.clock.advance(end - self.clock.true)
+
+    def _set_clock(self, seconds: float) -> None:
+        """Set the wall clock forward or back, never further than it may be wrong."""
+        wrong = self.clock.jumped
+        self.clock.jump(min(MONTHS, max(-MONTHS, wrong + seconds)) - wrong)
 
     def next_event(self) -> float:
         """Seconds until something happens on a host, or late news arrive."""
@@ -276,9 +293,9 @@ class Simulation:
         """What may go wrong between two turns."""
         hits, rng = self.chance.hits, self.rng
         if hits("clock_forward"):
-            self.clock.jump(rng.choice((1.0, 60.0, 3_600.0, YEARS)))
+            self._set_clock(rng.choice((1.0, 60.0, 3_600.0, 2 * MONTHS)))
         if hits("clock_back"):
-            self.clock.jump(-rng.choice((1.0, 60.0, 3_600.0, YEARS)))
+            self._set_clock(-rng.choice((1.0, 60.0, 3_600.0, 2 * MONTHS)))
             if any(life.state == "delayed" for life in self.inspector.projection.runs.values()):
                 self.chance.meet("clock_back_while_delayed")
         if hits("suspend"):
@@ -302,6 +319,8 @@ class Simulation:
         if hits("partition"):
             target.lose()
             target.partitioned_until = self.clock.true + rng.choice((5.0, 90.0, 4_000.0))
+        if not target.near:
+            self._misfortune_of_link(target)
         if host.runner_up and hits("runner_killed"):
             target.lose()
             host.kill_runner()
@@ -314,7 +333,16 @@ class Simulation:
         if hits("host_reboot"):
             self._reboot(host, target)
         if machine.gpus:
-            self._trouble_cards(rng.choice(machine.gpus))
+            self._trouble_cards(host, rng.choice(machine.gpus))
+
+    def _misfortune_of_link(self, target: FakeTarget) -> None:
+        """What happens to connections to other machines only: they go silent, or away for longer than leases last."""
+        if self.chance.hits("half_open"):
+            target.fall_silent()
+            target.partitioned_until = self.clock.true + self.rng.choice((0.0, 90.0, 1_000.0))
+        if self.chance.hits("far_away"):
+            target.lose()
+            target.partitioned_until = self.clock.true + self.rng.choice((100.0, 400.0, 2_000.0))
 
     def _reboot(self, host: FakeHost, target: FakeTarget) -> None:
         target.lose()
@@ -323,10 +351,12 @@ class Simulation:
             self.clock.reboot()
             self._die()
 
-    def _trouble_cards(self, gpu: Gpu) -> None:
+    def _trouble_cards(self, host: FakeHost, gpu: Gpu) -> None:
         until = self.clock.true + self.rng.choice((5.0, 100.0, 2_000.0))
         if self.chance.hits("gpu_used_by_strangers"):
             gpu.stranger_until = until
+        if self.chance.hits("device_locked"):
+            host.lock(gpu)
         if self.chance.hits("gpu_lost"):
             gpu.lost_until = until
         if self.chance.hits("gpu_fault"):
