@@ -11,7 +11,7 @@ from tests.chaos.journal import ENDINGS, RETRY_SECONDS, Ending
 from tests.chaos.plane import Gone, Server
 from tests.hosts.site import Site, wrong_with
 
-CELLS = 12
+CELLS = 24
 """Runs of one campaign."""
 
 
@@ -21,7 +21,7 @@ class Load:
 
     site: Site
     rng: random.Random
-    ahead: int = 30
+    ahead: int = 60
     longest: float = 1.5
     """Seconds of a job, at most."""
     acknowledged: dict[str, tuple[int, Ending]] = field(default_factory=dict)
