@@ -27,7 +27,7 @@ from overnight.planner.lease import GRACE_SECONDS
 from overnight.store import runs
 from overnight.store.base import SYSTEM
 from overnight.store.verify import verify
-from overnight.targets.base import Alive, Ended, Evidence, News, Refused, Unknown
+from overnight.targets.base import Alive, Ended, Evidence, Launch, News, Refused, Unknown
 from tests.daemon.stage import Stage
 
 LEASE = 900.0
@@ -179,3 +179,11 @@ def test_a_run_whose_files_cannot_be_brought_keeps_no_other_from_starting(far: F
     kept = asking.start(world, "here", [*others, far.made])
     assert started == [far.made.attempt]
     assert [type(it.seen) for it in kept] == [Unknown, Refused]
+
+
+def test_a_job_is_given_its_token_on_the_machine_of_its_server_alone(far: Far) -> None:
+    world = replace(far.world, variables=lambda _: {"OVERNIGHT_TOKEN": "canary", "OVERNIGHT_URL": "http://127.0.0.1:1"})
+    here = replace(world, places={"here": replace(world.places["here"], near=True)})
+    launches = [asking.launch(it, far.made) for it in (world, here)]
+    found = [set(it.env) & {"OVERNIGHT_TOKEN", "OVERNIGHT_URL"} for it in launches if isinstance(it, Launch)]
+    assert found == [set(), {"OVERNIGHT_TOKEN", "OVERNIGHT_URL"}]

@@ -174,6 +174,17 @@ def test_the_home_of_the_server_is_not_opened(work: Path, store: Path) -> None:
     assert paths(store, freeze(str(work), store, avoided=avoided)) == ["pkg/__init__.py", "run.sh", "train.py"]
 
 
+@pytest.mark.parametrize("inside", ["", "keys", "runs/R/1"])
+def test_nothing_of_the_home_of_the_server_is_a_working_folder(tmp_path: Path, store: Path, inside: str) -> None:
+    folder = tmp_path / "home" / inside
+    folder.mkdir(parents=True)
+    (folder / "token").write_text("canary")
+    (tmp_path / "link").symlink_to(folder)
+    for named in (folder, tmp_path / "link"):
+        with pytest.raises(Refused, match="the home of the server"):
+            freeze(str(named), store, avoided=[tmp_path / "home"])
+
+
 def test_a_file_that_changes_while_it_is_read_is_read_again(
     work: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

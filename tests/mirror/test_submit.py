@@ -13,7 +13,7 @@ from overnight.domain.nouns import SweepSettings
 from overnight.domain.plan import CellPlan, SweepPlan
 from overnight.domain.reasons import Reason
 from overnight.runner import snapshot
-from overnight.service.freeze import outputs_of
+from overnight.service.freeze import outputs_of, secrets_of
 from overnight.store import campaigns
 from tests.service.desk import Desk
 
@@ -136,3 +136,23 @@ def test_outputs_that_lie_elsewhere_leave_nothing_out() -> None:
     found = outputs_of([SweepPlan("s", (CellPlan("a", {}, "true", outputs),), "/w")])
     assert found.paths == {"out/a.json", "b.csv"}
     assert found.patterns == ("/ckpt/*.pt", "/log/*.txt")
+
+
+def test_a_file_that_is_named_as_a_secret_lies_in_no_copy(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "link").symlink_to("work")
+    named = ("file:.env", "file:keys/../api key", f"file:{tmp_path}/link/token", "file:/etc/other", "env:HOME")
+    secrets = tuple((f"S{place}", it) for place, it in enumerate(named))
+    sweep = SweepPlan("s", (CellPlan("c", {}, "true"),), str(tmp_path / "work"), secrets=secrets)
+    assert secrets_of([sweep]) == {".env", "api key", "token"}
+
+
+def test_secrets_stay_at_home(study: Study) -> None:
+    (study.folder / ".env").write_text("canary")
+    (study.folder / ".env-example").write_text("KEY=")
+    text = CAMPAIGN.format(folder=study.folder, numbers="1")
+    text = text.replace("mirror: true", f"mirror: {{exclude: ['!.env']}}\nsecrets: {{K: 'file:{study.folder}/.env'}}")
+    study.desk.ask("submit", file=text, directory=str(study.folder))
+    left = {it.name for it in study.store.rglob("*")}
+    assert ".env-example" in left
+    assert ".env" not in left

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from overnight.daemon import orphans
-from overnight.daemon.launches import Claimed, launch_of
+from overnight.daemon.launches import NO_SECRETS, Claimed, launch_of
 from overnight.daemon.world import World
 from overnight.domain.errors import Refused as RefusedError
 from overnight.domain.errors import Rejected, Unavailable
@@ -99,8 +99,10 @@ def launch(world: World, claimed: Claimed) -> Launch | Refused:
     secret, an unquotable path). Raises Unavailable."""
     try:
         secrets = read_secrets(claimed.settings.secrets, claimed.settings.workdir, os.environ)
-        staged = world.places[claimed.target].stage(claimed)
-        return launch_of(staged, {**secrets, **world.variables(claimed.attempt)})
+        place = world.places[claimed.target]
+        # On another machine our address is somebody else's, who would be told the token.
+        own = world.variables(claimed.attempt) if place.near else NO_SECRETS
+        return launch_of(place.stage(claimed), {**secrets, **own})
     except (RefusedError, Rejected) as error:
         return Refused(str(error))
 

@@ -54,8 +54,10 @@ def staged(folder: str, store: Path) -> str:
 def _below(folder: str, avoided: Iterable[Path]) -> list[bytes]:
     real = os.path.realpath(folder)
     paths = [os.path.realpath(it) for it in avoided]
-    if real in paths:
-        raise Refused(f"{folder} is the home of the server", place=folder, next_step="Work in another folder.")
+    if any(real == it or real.startswith(os.path.join(it, "")) for it in paths):
+        raise Refused(
+            f"{folder} is, or lies in, the home of the server", place=folder, next_step="Work in another folder."
+        )
     return [os.fsencode(it) for it in paths if it.startswith(os.path.join(real, ""))]
 
 

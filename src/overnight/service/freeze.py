@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from collections.abc import Iterable, Sequence
@@ -47,14 +48,26 @@ def refuse_unfrozen(plan: CampaignPlan) -> None:
 
 
 def _copy(context: Context, sweep: SweepPlan, beside: Sequence[SweepPlan]) -> str:
-    outputs = outputs_of(beside)
+    outputs, kept_back = outputs_of(beside), secrets_of(beside)
     return freeze(
         sweep.workdir,
         context.configuration.home / COPIES,
         exclude=[*outputs.patterns, *sweep.exclude],
-        outputs=outputs.paths,
+        outputs=outputs.paths | kept_back,
         avoided=context.configuration.untouchable,
     )
+
+
+def secrets_of(sweeps: Iterable[SweepPlan]) -> frozenset[str]:
+    """Files in their working folder that sweeps name as secrets: they are read for launches, and lie in no copy."""
+    found: set[str] = set()
+    for folder, reference in {(it.workdir, reference) for it in sweeps for _, reference in it.secrets}:
+        kind, _, path = reference.partition(":")
+        named = os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
+        pairs = ((named, folder), (os.path.realpath(named), os.path.realpath(folder)))
+        inside = {os.path.relpath(it, base) for it, base in pairs if it.startswith(os.path.join(base, ""))}
+        found |= inside if kind == "file" else set()
+    return frozenset(found)
 
 
 def outputs_of(sweeps: Iterable[SweepPlan]) -> Outputs:
