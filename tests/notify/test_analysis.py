@@ -59,6 +59,16 @@ def test_the_hook_gets_the_summary_in_the_folder_of_the_campaign_before_run_ends
     assert home.run("verify-log").code == 0
 
 
+def test_a_hook_works_where_the_file_lies_when_the_folder_of_runs_is_not_on_this_machine(home: Home) -> None:
+    configure(home, SEEN)
+    moving = f"mv {home.folder}/work {home.folder}/elsewhere"
+    (home.folder / "work").mkdir()
+    text = ASKING.format(folder=home.folder / "work").replace("'true'", f"'{moving}'")
+    done = home.run("run", home.campaign(text))
+    assert (done.code, done.out.splitlines()[-1]) == (0, "analysis: done")
+    assert (home.folder / "seen.json").exists()
+
+
 def test_a_campaign_that_does_not_ask_is_not_analysed(home: Home) -> None:
     configure(home, "open('/nonexistent/x')")
     home.run("run", home.campaign(ASKING.format(folder=home.folder).replace("analyze: true\n", "")))

@@ -76,7 +76,8 @@ class Analyst:
         return f"{failure}; its output is in {log}" if failure else None
 
     def _run(self, campaign_id: str, given: Path, log: Path) -> str | None:
-        workdir = self.store.read(lambda session: campaigns.sweeps_of(session, campaign_id)[0].settings.workdir)
+        folders = self.store.read(lambda session: _folders(session, campaign_id))
+        workdir = next((it for it in folders if os.path.isdir(it)), str(given.parent))
         environment = {**os.environ, "OVERNIGHT_CAMPAIGN_ID": campaign_id, "OVERNIGHT_HOME": str(self.home)}
         with given.open("rb") as source, log.open("wb") as output, self._lock:
             if self._ended:
@@ -109,6 +110,12 @@ class Analyst:
         if code == 0:
             return None
         return f"it ended with exit status {code}" if code > 0 else f"it was ended by signal {-code}"
+
+
+def _folders(session: Session, campaign_id: str) -> tuple[str, str]:
+    """Where a hook may work, the better one first; the folder of runs may be one of another machine."""
+    workdir = campaigns.sweeps_of(session, campaign_id)[0].settings.workdir
+    return workdir, os.path.dirname(campaigns.get(session, campaign_id).path)
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:
