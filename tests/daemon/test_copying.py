@@ -225,6 +225,16 @@ def test_holes_of_a_log_are_neither_asked_for_nor_written(scene: Scene) -> None:
     assert (scene.home / "log").stat().st_blocks * 512 < size / 2
 
 
+def test_a_file_of_holes_that_no_disk_here_can_hold_fails_the_copy_for_good(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size, read = 2**62, scene.box.read
+    scene.box.extra = [entry("run", "vast", bytes=size)]
+    monkeypatch.setattr(scene.box, "read", lambda *it: (b"", size, size) if it[3] == "vast" else read(*it))
+    with pytest.raises(SyncFailed, match="this machine cannot hold"):
+        fetch(scene.box, scene.job, scene.home)
+
+
 def test_a_file_that_its_host_cannot_read_fails_the_copy(scene: Scene) -> None:
     scene.box.extra = [entry("run", "secret", problem="no\npermission")]
     with pytest.raises(SyncFailed, match=r"its host cannot read secret: no\?permission"):

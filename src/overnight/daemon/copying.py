@@ -29,8 +29,10 @@ PIECE = 512 * 1024
 """Bytes that are asked for at once."""
 AT_ONCE = 4
 """Requests under way."""
-NEVER = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ENOTDIR, errno.EISDIR, errno.ELOOP})
-"""Errors that say that this machine cannot hold a name."""
+NEVER = frozenset(
+    {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EFBIG}
+)
+"""Errors that say that this machine cannot hold such a name, or so large a file (of holes, or it would lack room)."""
 
 
 class Box(Protocol):

@@ -13,6 +13,8 @@ from overnight.targets.ssh.command import environment
 
 KEPT = 32 * 1024
 """Bytes of the newest words on stderr that are kept. A host that floods it fills a pipe, and then waits."""
+PIECE, MOST_PIECES = 65536, 32
+"""Bytes of stderr that are read at once, and how often in a row: twice what a pipe holds at most."""
 LEAVE_SECONDS, END_SECONDS = 0.3, 2.0
 """How long it may take to leave by itself, so that it can say why; and after SIGTERM."""
 
@@ -53,10 +55,10 @@ class Child:
         return self._said.decode(errors="replace")
 
     def drain(self) -> None:
-        """Read what it says now."""
+        """Read what it says now, and not for as long as it goes on."""
         with suppress(BlockingIOError):
-            while data := os.read(self.stderr, 65536):
-                self._said = (self._said + data)[-KEPT:]
+            for _ in range(MOST_PIECES):
+                self._said = (self._said + os.read(self.stderr, PIECE))[-KEPT:]
 
     def end(self) -> int | None:
         """Its exit status, or None where it did not end by itself and we ended it. Repeatable."""
