@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from overnight.host.listing import CopyError
 from overnight.mirror import ship as shipping
 from overnight.mirror.freeze import freeze
 from overnight.mirror.ship import Box, Shipped, ship
+from overnight.mirror.transfer import Load, by_rsync
 from overnight.runner import snapshot
 from overnight.targets.link import RunnerRefused
 from overnight.targets.remote_files import RemoteFiles
@@ -260,3 +263,38 @@ def test_a_stream_with_something_else_in_it_is_refused(tmp_path: Path, work: Pat
     assert done.returncode == 1
     assert b"not asked for" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.real("rsync")
+def test_a_transfer_that_was_cut_and_ends_late_does_not_harm_a_copy_that_was_made_meanwhile(
+    tmp_path: Path, work: Path, store: Path
+) -> None:
+    (work / "pkg" / "weights").write_bytes(os.urandom(3_000_000))
+    there = There(tmp_path, rsync=True)
+    identity = freeze(str(work), store)
+    flag = tmp_path / "the cut is noticed"
+    script = tmp_path / "shell"
+    script.write_text(
+        f"shift; (dd bs=65536 count=30 2>/dev/null; until test -e '{flag}'; do sleep 0.02; done) | \"$@\""
+    )
+    begun = [it.listed for it in snapshot.read(str(store / identity))]
+    tree = Path(there.code.begin(identity, [list(it) for it in begun])["tree"])
+    load = Load(store / identity / "tree", list(enumerate(it for it in begun if it.path == "pkg/weights")))
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(by_rsync, load, ["sh", str(script)], f"box:{tree}", os.environ)
+        try:
+            eventually(lambda: any(it.stat().st_size > 100_000 for it in tree.rglob("*weights*")))
+            there.rsync = False
+            ship(identity, store, there.box)
+        finally:
+            flag.touch()
+        assert late.result(60) is False
+    assert snapshot.changed(str(there.copies / identity), 1) == []
+    assert content(there.tree(identity))[b"/pkg/weights"] == content(store / identity / "tree")[b"/pkg/weights"]
+
+
+def eventually(done: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10.0
+    while not done():
+        assert time.monotonic() < until
+        time.sleep(0.01)
