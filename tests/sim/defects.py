@@ -577,16 +577,6 @@ def _(patch: Patch) -> None:
     patch.setattr(machine, "same_boot", always(True))
 
 
-@defect("a run that another home keeps off its GPU is started there at once again")
-def _(patch: Patch) -> None:
-    true = Session.many
-
-    def many(self: Session, name: str, table: Any) -> Any:
-        return None if name == "device_is_busy" else true(self, name, table)
-
-    patch.setattr(Session, "many", many)
-
-
 @defect("a run that another home kept off its GPU counts as one that failed")
 def _(patch: Patch) -> None:
     true = settle.outcome_of

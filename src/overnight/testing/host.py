@@ -57,6 +57,8 @@ class FakeHost:
     machine: Machine
     hear: Callable[[News], None] | None = None
     runner_up: bool = True
+    unreached_until: float = 0.0
+    """Until then no connection to it can be made, whichever server tries."""
     session: int = 0
     highest_fence: int = 0
     entries: dict[str, Entry] = field(default_factory=dict)

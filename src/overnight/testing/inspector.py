@@ -303,8 +303,17 @@ class Inspector:
         if event.payload["target"] != sweep.settings.targets[0]:
             self.chance.meet("first_candidate_passed_over")
 
-    def _kept_off(self, event: Event) -> None:
+    def _look_at_locks(self, event: Event) -> None:
         """Another home was quicker: that is nobody's failure, and no reason to try again and again."""
+        attempt = runs.get_attempt(self._reading(), event.subject)
+        record = attempt and self.hosts[attempt.target].records.get(attempt.folder)
+        kept_off = record and record["fence"] == event.token and record["reason"] == "device_held"
+        if event.payload["reason"] == Reason.DEVICE_HELD:
+            self._kept_off(event)
+        elif kept_off and event.kind == "attempt.exit":
+            raise Broken(f"{event.subject} counts as {event.payload['reason']}, but another home kept it off its GPU")
+
+    def _kept_off(self, event: Event) -> None:
         self.chance.meet("kept_off_by_a_lock")
         now = next(iter(self.hosts.values())).machine.clock.true
         lately = [it for it in self._refused.get(event.payload["run"], ()) if now - it < LATELY]
@@ -342,8 +351,7 @@ class Inspector:
             self.chance.meet("lost_by_lease")
         elif event.payload["reason"] == Reason.LEASE_LOST:
             self.chance.meet("ended_by_lease_there")
-        if event.payload["reason"] == Reason.DEVICE_HELD:
-            self._kept_off(event)
+        self._look_at_locks(event)
         if event.kind == "attempt.refuse":
             self.chance.meet("cancelled_before_start")
             if processes:

@@ -32,7 +32,7 @@ def heal(it: Simulation) -> None:
     it.chance.calm = True
     for name, host in it.hosts.items():
         host.machine.heal()
-        it.server.targets[name].partitioned_until = 0.0
+        host.unreached_until = 0.0
         if it.server.targets[name].found_out is not None:
             it.server.targets[name].lose()
     it.actors.resume_everything(it.server.context)

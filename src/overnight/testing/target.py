@@ -51,7 +51,6 @@ class FakeTarget:
     """Told of the news that the server gets."""
     generation: int = 0
     woken: bool = False
-    partitioned_until: float = 0.0
     found_out: float | None = None
     """When an open connection by which nothing comes and goes any more will be found out; None = it is none."""
     _inbox: list[tuple[float, News]] = field(default_factory=list)
@@ -328,7 +327,7 @@ class FakeTarget:
             self.lose()
         if self._open:
             return
-        if self.partitioned_until > self._now:
+        if self.host.unreached_until > self._now:
             raise Unavailable("the host cannot be reached")
         if not self.host.runner_up:
             self.host.start_runner()

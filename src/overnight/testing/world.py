@@ -17,6 +17,7 @@ from overnight.daemon.sessions import next_session, open_epoch
 from overnight.daemon.world import Place, World
 from overnight.domain.errors import OvernightError, StoreUnavailable
 from overnight.domain.room import Reserve
+from overnight.planner.lease import GRACE_SECONDS
 from overnight.service.context import Context, Spot
 from overnight.testing import peace
 from overnight.testing.actors import Actors
@@ -279,6 +280,10 @@ class Simulation:
     def _pass_time(self, pause: float) -> None:
         rng, event = self.rng, self.next_event()
         woken = any(target.woken for target in self.server.targets.values())
+        lease = self._until_a_lease_ends()
+        if lease is not None and rng.random() < 0.5:
+            self.advance(lease + rng.choice((0.0, 10.0)))
+            return
         kind = rng.random()
         if kind < 0.4:
             self.advance(0.0 if woken else min(pause, event))
@@ -288,6 +293,16 @@ class Simulation:
             self.advance(event + rng.choice((0.0, 0.0, 0.02, 2.0)))
         else:
             self.advance(rng.choice((15.0, 70.0, 1_800.0)))
+
+    def _until_a_lease_ends(self) -> float | None:
+        """Seconds until the server may call something dead that lives where nobody can be reached, or a little less;
+        None where nothing does. Turns until then find nobody, and are left out."""
+        now, heard = self.clock.true, []
+        for host in self.hosts.values():
+            if host.unreached_until > now:
+                heard += [host.tenancies.heard + it.lease for it in host.machine.live if it.lease is not None]
+        coming = [end + self.rng.choice((0.0, GRACE_SECONDS, GRACE_SECONDS)) - now for end in heard]
+        return min((seconds for seconds in coming if seconds > 0), default=None)
 
     def _misfortune(self) -> None:
         """What may go wrong between two turns."""
@@ -302,6 +317,8 @@ class Simulation:
             self._suspend(rng.choice((60.0, 30_000.0)))
         for name, host in self.hosts.items():
             self._misfortune_of(host, self.server.targets[name])
+        if self._until_a_lease_ends() is not None and hits("server_killed_while_leases_run"):
+            self._die()
         if rng.random() < 0.15:
             self._back_up()
 
@@ -318,7 +335,7 @@ class Simulation:
             target.lose()
         if hits("partition"):
             target.lose()
-            target.partitioned_until = self.clock.true + rng.choice((5.0, 90.0, 4_000.0))
+            target.host.unreached_until = self.clock.true + rng.choice((5.0, 90.0, 4_000.0))
         if not target.near:
             self._misfortune_of_link(target)
         if host.runner_up and hits("runner_killed"):
@@ -339,10 +356,10 @@ class Simulation:
         """What happens to connections to other machines only: they go silent, or away for longer than leases last."""
         if self.chance.hits("half_open"):
             target.fall_silent()
-            target.partitioned_until = self.clock.true + self.rng.choice((0.0, 90.0, 1_000.0))
+            target.host.unreached_until = self.clock.true + self.rng.choice((0.0, 90.0, 1_000.0))
         if self.chance.hits("far_away"):
             target.lose()
-            target.partitioned_until = self.clock.true + self.rng.choice((100.0, 400.0, 2_000.0))
+            target.host.unreached_until = self.clock.true + self.rng.choice((100.0, 400.0, 2_000.0))
 
     def _reboot(self, host: FakeHost, target: FakeTarget) -> None:
         target.lose()
