@@ -249,7 +249,7 @@ def _aside(configuration: Configuration, context: Context, messenger: Messenger 
 
     herald = Herald(context.store, messenger, frozenset(configuration.notify.on))
     analyst = Analyst(context.store, configuration.analysis, configuration.home, summed_up)
-    answers = Answers(context.store, {name: spot.files for name, spot in context.spots.items()})
+    answers = Answers(context.store, lambda name: spot.files if (spot := context.spots.get(name)) else None)
     return Aside(herald, analyst, answers)
 
 

@@ -13,6 +13,7 @@ from overnight.domain.errors import Unavailable
 from overnight.domain.plan import CampaignPlan, CellPlan, SweepPlan
 from overnight.store import runs
 from overnight.store.base import SYSTEM
+from overnight.targets.base import Files
 from overnight.targets.files import LocalFiles
 from tests.service.desk import Desk
 
@@ -26,7 +27,8 @@ class Asking(Desk):
         self.run_folder.mkdir()
         campaign = self.submit(CampaignPlan("study", (SweepPlan("s", (CellPlan("a", {}, "true"),), "/tmp"),)))
         self.run = self.runs(campaign)["a"]
-        self.answers = Answers(self.store, {"here": LocalFiles()})
+        self.files: dict[str, Files] = {"here": LocalFiles()}
+        self.answers = Answers(self.store, self.files.get)
 
     def begin(self) -> None:
         claim = {"target": "here", "folder": str(self.run_folder), "devices": []}
@@ -81,7 +83,7 @@ def test_an_answer_that_cannot_be_written_now_is_written_later_and_keeps_no_othe
                 raise Unavailable("no room")
             super().put(folder, name, text)
 
-    assert Answers(asking.store, {"here": Full()}).turn() == AGAIN_SECONDS
+    assert Answers(asking.store, {"here": Full()}.get).turn() == AGAIN_SECONDS
     assert (asking.file(first).exists(), asking.file(second).exists()) == (False, True)
     assert asking.answers.turn() is None
     assert asking.file(first).read_text() == "Go on"
@@ -98,7 +100,7 @@ def test_a_folder_that_is_gone_is_not_tried_for_ever(asking: Asking) -> None:
 def test_a_target_that_is_not_configured_any_more_has_nobody_to_read_it(asking: Asking) -> None:
     asking.begin()
     asking.answered()
-    assert Answers(asking.store, {}).turn() is None
+    assert Answers(asking.store, {}.get).turn() is None
     assert asking.told() == ["there is no target here"]
 
 
@@ -116,3 +118,12 @@ def test_a_crash_between_the_file_and_its_mark_writes_it_again(asking: Asking, m
     asking.file(asked).unlink()
     assert asking.answers.turn() is None
     assert asking.file(asked).read_text() == "Go on"
+
+
+def test_an_answer_reaches_a_target_that_came_while_the_server_ran(asking: Asking) -> None:
+    here = asking.files.pop("here")
+    asking.begin()
+    asked = asking.answered()
+    asking.files["here"] = here
+    assert asking.answers.turn() is None
+    assert asking.file(asked).exists()

@@ -6,7 +6,7 @@ thread of its own does it, so that a disk that hangs delays no run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from overnight.domain.errors import Rejected, Unavailable
@@ -25,8 +25,8 @@ class Answers:
     """`turn` delivers what waits."""
 
     store: Store
-    files: Mapping[str, Files]
-    """Those of each target."""
+    files_of: Callable[[str], Files | None]
+    """Those of a target by its name, as it is known now: manifests bring in more while the server runs."""
 
     def turn(self) -> float | None:
         """Deliver what waits; answers the seconds after which to try the rest again, None when nothing is left."""
@@ -43,7 +43,7 @@ class Answers:
         """ "" when it lies there, the reason when it never will, None when it is to be tried again."""
         if it.folder is None or it.target is None:
             return "no attempt was made by us"
-        files = self.files.get(it.target)
+        files = self.files_of(it.target)
         if files is None:
             return f"there is no target {it.target}"
         try:
