@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from overnight.daemon import orphans
+from overnight.daemon.loop import LISTEN_SECONDS, Loop
 from overnight.daemon.world import Place, World
 from overnight.domain.plan import Need
 from overnight.domain.states import RUN
@@ -149,9 +150,22 @@ def test_tokens_that_a_runner_has_seen_are_left_behind() -> None:
     assert floors == [0, 500]
 
 
-@pytest.mark.parametrize("seed", [51, 134, 298, 5619, 6885, 20837, 21573, 31_201, 32_568, 500_421])
+@pytest.mark.parametrize("seed", [51, 134, 298, 1323, 5619, 6885, 20837, 21573, 31_201, 32_568, 500_421])
 def test_seeds_that_once_found_something(seed: int) -> None:
     assert replay(seed, tracing=False).startswith("Outcome(")
+
+
+def test_a_start_that_is_answered_after_its_attempt_ended_does_not_make_the_loop_turn_all_the_time(
+    record: Record,
+) -> None:
+    target = fake_target(record)
+    loop = Loop(
+        World(record.store, {"here": Place(target, target, Path("/runs"), None)}, record.clock, random.Random(1))
+    )
+    loop.world.errands.send("here starts", ("start", "here", "1"), list, near=True)
+    loop._sent["start", "here", "1"] = frozenset({"a.1"})  # which ended, and is no claim any more
+    loop.turn()
+    assert loop.turn() > LISTEN_SECONDS
 
 
 def test_simulations_have_a_fast_folder_or_the_usual_one() -> None:

@@ -55,7 +55,8 @@ class FakeTarget:
     """When an open connection by which nothing comes and goes any more will be found out; None = it is none."""
     _inbox: list[tuple[float, News]] = field(default_factory=list)
     _open: bool = False
-    _renewed: float | None = None
+    beat_at: float | None = None
+    """When the newest beat came that was answered, in true seconds."""
 
     @property
     def name(self) -> str:
@@ -75,7 +76,8 @@ class FakeTarget:
     def renewed(self) -> float | None:
         """See `Target.renewed`."""
         self._beat()
-        return self._renewed
+        clock = self.host.machine.clock
+        return None if self.beat_at is None else clock.boot() - (clock.true - self.beat_at)
 
     def _beat(self) -> None:
         """Answer the beats that came by now."""
@@ -85,8 +87,7 @@ class FakeTarget:
 
     def _note_beat(self, sent: float) -> None:
         """A beat came at the moment at which it was sent, which is the worst that can be: the host counts from then."""
-        at = self.host.machine.clock.boot() - (self._now - sent)
-        self._renewed = at if self._renewed is None else max(self._renewed, at)
+        self.beat_at = sent if self.beat_at is None else max(self.beat_at, sent)
 
     def offers(self) -> list[Offer]:
         """See `Target.offers`."""
@@ -301,7 +302,7 @@ class FakeTarget:
         tenancies = self.host.tenancies
         if self.chance.hits("renewal_late"):
             self._note_beat(self._now)
-            tenancies.late.append((self._now + self.chance.rng.choice((5.0, 70.0, 400.0)), self._now))
+            tenancies.late.append((self._now + self.chance.rng.choice((5.0, 80.0, 400.0)), self._now))
         elif self.chance.hits("renewal_lost"):
             self._note_beat(self._now)
         else:

@@ -298,9 +298,10 @@ class Simulation:
         """Seconds until the server may call something dead that lives where nobody can be reached, or a little less;
         None where nothing does. Turns until then find nobody, and are left out."""
         now, heard = self.clock.true, []
-        for host in self.hosts.values():
+        for name, host in self.hosts.items():
+            beat = self.server.targets[name].beat_at or host.tenancies.heard
             if host.unreached_until > now:
-                heard += [host.tenancies.heard + it.lease for it in host.machine.live if it.lease is not None]
+                heard += [beat + it.lease for it in host.machine.live if it.lease is not None]
         coming = [end + self.rng.choice((0.0, GRACE_SECONDS, GRACE_SECONDS)) - now for end in heard]
         return min((seconds for seconds in coming if seconds > 0), default=None)
 
