@@ -33,15 +33,18 @@ from overnight.targets.ssh.target import SshTarget
 CUDA = (
     "import ctypes, sys\n"
     "try:\n"
+    "  try:\n"
     "    import torch\n"
     "    print(torch.zeros(8, device='cuda').sum().item() == 0, torch.__version__, torch.cuda.get_device_name())\n"
-    "except ImportError:\n"
+    "  except ImportError:\n"
     "    library, count = ctypes.CDLL('libcuda.so.1'), ctypes.c_int()\n"
     "    code = library.cuInit(0) or library.cuDeviceGetCount(ctypes.byref(count))\n"
     "    print('driver call:', code, 'GPUs:', count.value)\n"
     "    sys.exit(code or not count.value)\n"
+    "except Exception as error:\n"
+    "  sys.exit(type(error).__name__ + ': ' + str(error))\n"
 )
-"""A call to CUDA: through torch where the environment has it, else to the driver's own library."""
+"""A call to CUDA: through torch where the environment has it, else to the driver's own library. It fails in one line."""
 CUDA_SECONDS = 60.0
 """How long it may take: the first import of torch from a slow disk is no failure."""
 V = TypeVar("V")

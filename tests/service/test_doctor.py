@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from overnight.config import LocalSettings
 from overnight.domain.plan import CampaignPlan, CellPlan, SweepPlan
 from overnight.domain.reasons import Reason
+from overnight.fleet import CUDA
 from overnight.service import doctor
 from overnight.store.base import SYSTEM
 from overnight.store.marks import hold
@@ -73,3 +76,10 @@ def test_a_clock_before_the_newest_event_is_a_warning(desk: Desk) -> None:
     desk.submit(CampaignPlan("p", (SweepPlan("s", (CellPlan("r", {}, "true"),), "/w"),)))
     desk.store.write(SYSTEM, lambda session: session.connection.execute(late))
     assert checks(desk)["clock"]["verdict"] == "warn"
+
+
+def test_a_call_to_cuda_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise RuntimeError('no CUDA GPUs are available')\n", encoding="utf-8")
+    argv = [sys.executable, "-c", CUDA]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "RuntimeError: no CUDA GPUs are available\n")
