@@ -15,6 +15,8 @@ QUICK_WORKERS = 8
 SLOW_WORKERS = 4
 """Threads for operations that ask git, drivers, other machines or the whole log: they must not keep the others
 waiting."""
+READING_WORKERS = 4
+"""Threads for operations that read logs, perhaps on a machine that does not answer for a while."""
 MOST_ASKED = 256
 """Requests in work at once; more are told to come back."""
 SLOW = frozenset(
@@ -24,6 +26,8 @@ SLOW = frozenset(
     }
 )  # fmt: skip
 """Operations that the slow threads carry out."""
+READING = frozenset({"log", "run_logs", "stream_run_logs"})
+"""Operations that the reading threads carry out."""
 
 
 class Pools:
@@ -32,6 +36,7 @@ class Pools:
     def __init__(self) -> None:
         self._quick = Workers("quick", QUICK_WORKERS)
         self._slow = Workers("slow", SLOW_WORKERS)
+        self._reading = Workers("reading", READING_WORKERS)
 
     async def run(self, operation: str, job: Callable[[], T]) -> T:
         """What a job of an operation gives, carried out on a thread; Fault when too many wait already."""
@@ -43,17 +48,20 @@ class Pools:
         return await self._of(operation).run(job)
 
     def _of(self, operation: str) -> Workers:
+        if operation in READING:
+            return self._reading
         return self._slow if operation in SLOW else self._quick
 
     @property
     def working(self) -> int:
         """Jobs that threads are at."""
-        return self._quick.working + self._slow.working
+        return self._quick.working + self._slow.working + self._reading.working
 
     def close(self) -> None:
         """Let the threads end; repeatable."""
         self._quick.close()
         self._slow.close()
+        self._reading.close()
 
 
 def limit(number: int, most: int) -> None:
