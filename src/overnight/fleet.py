@@ -44,7 +44,7 @@ CUDA = (
     "except Exception as error:\n"
     "  sys.exit(type(error).__name__ + ': ' + str(error))\n"
 )
-"""A call to CUDA: through torch where the environment has it, else to the driver's own library. Fails in one line."""
+"""A call to CUDA: through torch where the environment has it, else to the driver's library. Fails in one line."""
 CUDA_SECONDS = 60.0
 """How long it may take: the first import of torch from a slow disk is no failure."""
 V = TypeVar("V")

@@ -175,7 +175,8 @@ BARE: dict[str, dict[str, Any]] = {
     **{
         name: {}
         for name in (
-            "list_campaigns", "status", "doctor", "list_targets", "verify_log", "list_tokens", "whoami", "get_runs", "get_alerts",
+            "list_campaigns", "status", "doctor", "list_targets", "verify_log", "list_tokens", "whoami", "get_runs",
+            "get_alerts",
             "get_sweeps", "get_cluster", "set_cluster", "system_health", "stop_session", "pause_session",
             "resume_session", "session_status", "list_skills",
         )

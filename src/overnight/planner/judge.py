@@ -243,9 +243,7 @@ def _weighed(remedy: Remedy, outcome: Outcome, retry: Retry, standing: Standing,
     return _verdict("delay", outcome, standing, failures, not_before=now + back_off(retry, failures))
 
 
-_ELSEWHERE = frozenset(
-    {Reason.VRAM_OOM, Reason.NEIGHBOUR_OOM, Reason.GPU_BUSY, Reason.DEVICE_HELD, Reason.HARDWARE}
-)
+_ELSEWHERE = frozenset({Reason.VRAM_OOM, Reason.NEIGHBOUR_OOM, Reason.GPU_BUSY, Reason.DEVICE_HELD, Reason.HARDWARE})
 """Reasons that speak against the devices where it happened."""
 
 

@@ -40,7 +40,7 @@ def live_attempts(session: Session, target: str) -> list[Attempt]:
     return [rows.attempt(row) for row in session.rows("attempts_live", target=target)]
 
 
-def claim(
+def claim(  # noqa: PLR0913 - one row of a table, by name
     session: Session,
     run_id: str,
     number: int,
@@ -62,7 +62,9 @@ def claim(
     """
     fence: int = session.value("fence_next")
     attempt = attempt_id(run_id, number)
-    more: dict[str, Any] = {**({"share": share} if share > 1 else {}), **({"lease": lease} if lease is not None else {})}
+    more: dict[str, Any] = {"share": share} if share > 1 else {}
+    if lease is not None:
+        more["lease"] = lease
     given = list(devices)
     if not move(session, RUN, run_id, "claim", attempt=attempt, token=fence, target=target, devices=given, **more):
         return None
