@@ -9,8 +9,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import stat
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
