@@ -31,6 +31,7 @@ from overnight.targets.base import (
 from overnight.testing.chance import Chance
 from overnight.testing.copies import entries_of
 from overnight.testing.host import FakeHost, Wire
+from overnight.testing.leases import EVERY
 from overnight.testing.waits import is_there
 
 NEWS_LOSS_HEALS = 3600.0
@@ -300,6 +301,7 @@ class FakeTarget:
     def _cut(self) -> None:
         """From now on the host hears of nothing but what is under way, which it may hear late."""
         tenancies = self.host.tenancies
+        tenancies.beat(self._now - EVERY)
         if self.chance.hits("renewal_late"):
             self._note_beat(self._now)
             tenancies.late.append((self._now + self.chance.rng.choice((5.0, 80.0, 400.0)), self._now))
