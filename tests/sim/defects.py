@@ -32,7 +32,6 @@ from overnight.store import cluster, moves, projection, runs
 from overnight.store.base import Session
 from overnight.targets.base import Absent, Alive, Dead, News, Refused, Unknown
 from overnight.testing import host, machine
-from overnight.testing.leases import Tenancies
 
 Patch = pytest.MonkeyPatch
 Plant = Callable[[Patch], None]
@@ -552,12 +551,6 @@ def _(patch: Patch) -> None:
 def _(patch: Patch) -> None:
     true = leases.Term
     patch.setattr(leases, "Term", lambda *rest: true(*rest, grace=0.0))
-
-
-@defect("a lease counts from the moment at which the answer to a beat reaches the host")
-def _(patch: Patch) -> None:
-    true = Tenancies.answered
-    patch.setattr(Tenancies, "answered", lambda self, _, now: true(self, now, now))
 
 
 @defect("a run that holds is started anew when nothing is heard of its host")

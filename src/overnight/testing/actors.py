@@ -207,7 +207,7 @@ class Actors:
             need=self._need(),
             targets=targets,
             on_disconnect="hold" if hold else rng.choice(("requeue", "requeue", "kill")),
-            lease=rng.choice((60.0, 120.0, 900.0)),
+            lease=rng.choice((60.0, 120.0, 300.0, 900.0)),
             retry=self._retry(len(smaller)),
             breaker=rng.choice((None, 1, 2, 5)),
             time_limit=rng.choice((None, None, 20.0, 3600.0)),

@@ -304,7 +304,7 @@ class FakeTarget:
         tenancies.beat(self._now - EVERY)
         if self.chance.hits("renewal_late"):
             self._note_beat(self._now)
-            tenancies.late.append((self._now + self.chance.rng.choice((5.0, 80.0, 400.0)), self._now))
+            tenancies.late.append((self._now + self.chance.rng.choice((5.0, 85.0, 200.0)), self._now))
         elif self.chance.hits("renewal_lost"):
             self._note_beat(self._now)
         else:
