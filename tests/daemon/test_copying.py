@@ -33,7 +33,7 @@ class Scene:
         (self.there / "empty").touch()
         (self.work / "results" / "a.json").write_text('{"loss": 1}')
         (self.work / "not declared").write_text("x")
-        self.job = Job("run.1", "run", 1, "box", str(self.there), str(self.work), ("results/a.json",))
+        self.job = Job("run.1", "run", 1, 7, "box", str(self.there), str(self.work), ("results/a.json",))
         self.box = FolderBox()
 
     def expected(self) -> dict[str, bytes]:
@@ -59,7 +59,7 @@ def test_everything_that_an_attempt_left_comes_with_a_manifest(scene: Scene) -> 
     assert (manifest["attempt"], manifest["digest"]) == ("run.1", fetched.digest)
     assert [it["path"] for it in manifest["files"]] == sorted(scene.expected())
     assert (scene.home / "log").stat().st_mtime == MTIME
-    assert copied(scene.home) == fetched
+    assert copied(scene.home, scene.job) == fetched
     assert list(scene.home.parent.iterdir()) == [scene.home]
 
 
@@ -204,12 +204,12 @@ def test_a_full_disk_here_is_no_failure_of_the_copy(scene: Scene, monkeypatch: p
     assert scene.came() == scene.expected()
 
 
-def test_a_place_that_somebody_else_uses_is_left_alone(scene: Scene) -> None:
+def test_what_is_in_the_way_is_kept_aside(scene: Scene) -> None:
     scene.home.mkdir(parents=True)
     (scene.home / "theirs").write_text("x")
-    with pytest.raises(Unavailable):
-        fetch(scene.box, scene.job, scene.home)
-    assert tree(scene.home) == {"theirs": b"x"}
+    fetch(scene.box, scene.job, scene.home)
+    assert scene.came() == scene.expected()
+    assert tree(scene.home.with_name(".1.before-1")) == {"theirs": b"x"}
 
 
 def test_holes_of_a_log_are_neither_asked_for_nor_written(scene: Scene) -> None:
@@ -263,3 +263,15 @@ def test_a_host_that_refuses_to_list_fails_the_copy(scene: Scene, monkeypatch: p
     monkeypatch.setattr(scene.box, "inventory", refuse)
     with pytest.raises(SyncFailed, match="more than 100000 files, each of 3 times"):
         fetch(scene.box, scene.job, scene.home)
+
+
+def test_a_copy_of_another_attempt_of_that_name_is_kept_aside_and_not_taken_for_this_one(scene: Scene) -> None:
+    older = fetch(scene.box, scene.job, scene.home)
+    (scene.there / "new.txt").write_text("made after the record was restored", encoding="utf-8")
+    scene.job = replace(scene.job, fence=scene.job.fence + 1)
+    assert copied(scene.home, scene.job) is None
+    newer = fetch(scene.box, scene.job, scene.home)
+    assert newer.digest != older.digest
+    assert (scene.home / "new.txt").is_file()
+    assert not (scene.home.with_name(".1.before-1") / "new.txt").exists()
+    assert (scene.home.with_name(".1.before-1") / "fetched.json").is_file()

@@ -77,8 +77,11 @@ def fetch(box: Box, job: Job, home: Path, reserve: int = 0) -> Fetched:
     never can.
     """
     try:
-        done = copied(home)
-        return done if done is not None else _Copy(box, job, home, reserve).made()
+        done = copied(home, job)
+        if done is not None:
+            return done
+        _put_aside(home)
+        return _Copy(box, job, home, reserve).made()
     except OSError as error:
         name = shown(os.fsdecode(error.filename)) if error.filename is not None else "a file"
         if error.errno in NEVER:
@@ -86,14 +89,27 @@ def fetch(box: Box, job: Job, home: Path, reserve: int = 0) -> Fetched:
         raise Unavailable(f"{name} cannot be written here: {error.strerror}") from error
 
 
-def copied(home: Path) -> Fetched | None:
-    """What was copied to a folder; None when that has not been done, or not to its end."""
+def copied(home: Path, job: Job) -> Fetched | None:
+    """What was copied to a folder; None when that has not been done, or not to its end, or of another attempt of that
+    name: after an older record was restored, a run has its second attempt twice."""
     try:
         manifest = json.loads((home / MANIFEST).read_text(encoding="utf-8"))
+        if (manifest["attempt"], manifest["fence"], manifest["target"]) != (job.attempt, job.fence, job.target):
+            return None
         files = manifest["files"]
         return Fetched(len(files), sum(int(file["bytes"]) for file in files), str(manifest["digest"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _put_aside(home: Path) -> None:
+    """Keep what is in the way under another name: nobody knows whose it is."""
+    number = 0
+    while os.path.lexists(home):
+        number += 1
+        aside = home.with_name(f".{home.name}.before-{number}")
+        if not os.path.lexists(aside):
+            home.rename(aside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +240,14 @@ def _pieces(missing: Iterable[Missing], holes: Mapping[str, int]) -> Iterator[Mi
 
 def _manifest(job: Job, files: Sequence[LeftFile], fetched: Fetched) -> dict[str, Any]:
     rows = [{"path": file.place, "bytes": file.bytes, "sha256": file.sha256} for file in files]
-    return {"version": 1, "attempt": job.attempt, "target": job.target, "digest": fetched.digest, "files": rows}
+    return {
+        "version": 1,
+        "attempt": job.attempt,
+        "fence": job.fence,
+        "target": job.target,
+        "digest": fetched.digest,
+        "files": rows,
+    }
 
 
 def _sha256(path: Path) -> str:

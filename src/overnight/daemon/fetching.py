@@ -64,7 +64,7 @@ def _job(session: Session, world: World, it: Fetch) -> Job:
         raise KeyError(it.id)
     claimed = claimed_again(session, world, attempt)
     outputs = tuple(outputs_of(claimed.config, launch_names(claimed)))
-    return Job(it.id, it.run_id, attempt.number, it.target, claimed.folder, claimed.workdir, outputs)
+    return Job(it.id, it.run_id, attempt.number, attempt.fence, it.target, claimed.folder, claimed.workdir, outputs)
 
 
 def bring(world: World, job: Job) -> Result:

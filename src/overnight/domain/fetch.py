@@ -58,6 +58,7 @@ class Job:
     attempt: str
     run: str
     number: int
+    fence: int
     target: str
     folder: str
     workdir: str
