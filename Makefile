@@ -32,6 +32,7 @@ test: setup ## every test that this machine can run; ARGS="-k word" for some of 
 
 nightly: setup ## what takes a night: 50,000 changes with lost replies, many more schedules of the simulator
 	OVERNIGHT_TEST_LOST_REPLIES=50000 $(VENV_PYTHON) -m pytest tests/chaos/test_lost_replies.py
+	OVERNIGHT_TEST_DEFECTS=all $(VENV_PYTHON) -m pytest --timeout 3600 tests/sim/test_planted_defects.py
 	OVERNIGHT_TEST_SCHEDULES=100000 $(VENV_PYTHON) -m pytest --timeout 36000 tests/sim/test_schedules.py
 
 check: setup ## lint, format, types, import contracts, generated docs

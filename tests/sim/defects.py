@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -31,7 +31,7 @@ from overnight.service.chosen import Chosen
 from overnight.store import cluster, moves, projection, runs
 from overnight.store.base import Session
 from overnight.targets.base import Absent, Alive, Dead, News, Refused, Unknown
-from overnight.testing import host, machine
+from overnight.testing import actors, chance, host, machine, world
 
 Patch = pytest.MonkeyPatch
 Plant = Callable[[Patch], None]
@@ -77,6 +77,7 @@ def _(patch: Patch) -> None:
 
 @defect("time that nobody watched is held against an attempt")
 def _(patch: Patch) -> None:
+    patch.setattr(actors, "HANGS", (10.0, 90.0))
     true = watch.next_look
 
     def look(before: Any, glimpse: Any, limits: Any, now: float) -> Any:
@@ -547,8 +548,16 @@ def _(patch: Patch) -> None:
     patch.setattr(fetching, "bring", lambda *rest: replace(true(*rest), hopeless=True))
 
 
+def leased(patch: Patch) -> None:
+    """Have what a defect concerns happen often: other machines, leases, and servers that die while some run out."""
+    patch.setattr(world, "WIDTHS", (0.0, 0.8, 0.2))
+    patch.setattr(actors, "HOLD", 0.0)
+    patch.setitem(cast("dict[str, Any]", chance._USUAL), "server_killed_while_leases_run", (0.5,))
+
+
 @defect("a server starts a run anew at the end of its lease, without grace")
 def _(patch: Patch) -> None:
+    leased(patch)
     true = leases.Term
     patch.setattr(leases, "Term", lambda *rest: true(*rest, grace=0.0))
 
@@ -561,6 +570,7 @@ def _(patch: Patch) -> None:
 
 @defect("a new server does not wait for one whole term")
 def _(patch: Patch) -> None:
+    leased(patch)
     true = leases.Term
     patch.setattr(leases, "Term", lambda policy, seconds, _, renewed: true(policy, seconds, -1e9, renewed))
 

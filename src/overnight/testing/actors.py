@@ -48,6 +48,12 @@ def answer(context: Context, name: str, fields: View, key: str | None) -> tuple[
     return work(replace(context, store=store), request), store.replayed
 
 
+HOLD = 0.4
+"""Share of the sweeps on other machines whose runs are held when their host is not heard of."""
+HANGS = (None, None, 10.0, 90.0)
+"""After how many still seconds the runs of a sweep are taken to hang."""
+
+
 @dataclass(slots=True, eq=False)
 class Wish:
     """Something that an actor wants, until it is answered."""
@@ -198,7 +204,7 @@ class Actors:
         hosts = list(self.inspector.hosts)
         anywhere = not barrier and not any(cell.requires or cell.skip_if_done for cell in cells)
         targets = tuple(rng.sample(hosts, rng.randint(1, len(hosts)) if anywhere else 1))
-        hold = targets == ("here",) or rng.random() < 0.4
+        hold = targets == ("here",) or rng.random() < HOLD
         return SweepPlan(
             name=name,
             cells=cells,
@@ -214,7 +220,7 @@ class Actors:
             grace=rng.choice((0.0, 1.0, 10.0, 60.0)),
             parallel=rng.choice((None, None, 1, 2)),
             priority=rng.choice((0, 0, 1)),
-            hang=rng.choice((None, None, 10.0, 90.0)),
+            hang=rng.choice(HANGS),
             barrier=barrier,
             precondition_wait=rng.choice((0.0, 0.0, 90.0)),
         )
