@@ -21,6 +21,8 @@ from tests.parts.namespaces import Part, inner, kill, name, namespace
 
 HOME_BYTES = 256 << 20
 """Room for all homes of a host, of its memory."""
+TREE = Path(__file__).parents[2]
+"""The project's own folder."""
 
 
 class Host:
@@ -37,7 +39,13 @@ class Host:
         furnish(folder, rack.key.with_suffix(".pub"), gpus=bool(gpus))
         self.key = " ".join((folder / "host.pub").read_text(encoding="ascii").split()[:2])
         self._chassis = Part(
-            rack.complaints, ["unshare", "--mount", "--uts"], "chassis", name, str(folder), str(home_bytes)
+            rack.complaints,
+            ["unshare", "--mount", "--uts"],
+            "chassis",
+            name,
+            str(folder),
+            str(home_bytes),
+            str(TREE),
         )
         self._running: Part | None = None
         self._first = 0

@@ -18,7 +18,7 @@ class Part:
         """`into` is the command that makes the namespaces; ready when this returns."""
         with complaints.open("ab") as errors:
             self.process = subprocess.Popen(
-                [*into, "/bin/sh", str(SCRIPT), *arguments],
+                [*into, "/bin/sh", "-c", SCRIPT.read_text(encoding="utf-8"), "host", *arguments],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, cwd="/",
             )  # fmt: skip
         assert self.process.stdout is not None

@@ -43,11 +43,12 @@ class Contacts:
         self._silent.pop(name, None)
         self._note(name, None, reachable=True)
 
-    def lost(self, name: str, why: str, now: float) -> None:
-        """It has not answered."""
+    def lost(self, name: str, why: str, now: float, *, near: bool) -> None:
+        """It has not answered. This machine is asked again as soon as something happens: nothing is in between."""
         before = self._silent.get(name)
         pause = FIRST_PAUSE if before is None else min(LONGEST_PAUSE, 2 * before.pause)
-        self._silent[name] = _Silence(now + pause, pause)
+        if not near:
+            self._silent[name] = _Silence(now + pause, pause)
         self._note(name, why, reachable=False)
 
     def _note(self, name: str, why: str | None, *, reachable: bool) -> None:

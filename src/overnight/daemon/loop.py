@@ -222,7 +222,7 @@ class Loop:
         name = done.key[1]
         if done.error is not None:
             self.world.reachable.discard(name)
-            self.contacts.lost(name, str(done.error), now)
+            self.contacts.lost(name, str(done.error), now, near=self.world.places[name].near)
             self._unheard -= {it for it, made in self.claims.items() if made.target == name}
             return ()
         self.generations[name] = done.value.generation
