@@ -13,7 +13,7 @@ BOOT_ID = ("cat", "/proc/sys/kernel/random/boot_id")
 
 def test_hosts_share_neither_processes_nor_files_nor_names(rack: Rack) -> None:
     rack.ssh("box1", "touch ~/mine /tmp/mine; sleep 60 >/dev/null 2>&1 </dev/null &")
-    assert rack.ssh("box2", "hostname; ls ~ /tmp; pgrep sleep").stdout.split() == ["box2", "/run/home/root:", "/tmp:"]
+    assert rack.ssh("box2", "hostname; ls ~; ls /tmp/mine; pgrep sleep").stdout.split() == ["box2"]
     assert rack["box1"].home().joinpath("mine").exists()
     assert len(rack["box1"].pids("sleep")) == 1
     assert rack["box2"].pids("sleep") == []
