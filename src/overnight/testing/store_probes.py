@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import pytest
 
 from overnight.domain.states import DEVICE, RUN, Machine
+from overnight.store import fetches
 from overnight.store.base import SYSTEM, Change, Session, Store
 from overnight.store.ledger import GENESIS, event_hash
 from overnight.store.moves import move, move_runs
@@ -126,8 +127,9 @@ def one_of_each(session: Session) -> dict[str, str]:
     attempt = claim(session, made.runs[0], devices=[device])
     wild = {"seq": 1, "id": "wild-00000000", "chat": None, "record": "{}", "actor": "ada", "scoped": 0}
     session.rows("wild_session_insert", **wild, now=session.now)
+    fetches.expect(session, attempt)
     tables = {"campaigns": made.campaign, "sweeps": made.sweep, "runs": made.runs[0], "wild_sessions": "wild-00000000"}
-    return {**tables, "attempts": attempt.id, DEVICE.table: device}
+    return {**tables, "attempts": attempt.id, "fetches": attempt.id, DEVICE.table: device}
 
 
 def force(session: Session, machine: Machine, thing: str, state: str) -> None:
