@@ -27,7 +27,7 @@ def test_a_cable_and_a_direction_can_be_cut_and_healed(rack: Rack) -> None:
     host.join()
     for direction in ("in", "out"):
         host.drop_one_way(direction)
-        assert "timed out" in rack.ssh(*QUICKLY, "box1", "true").stderr
+        assert rack.ssh(*QUICKLY, "box1", "true").returncode == 255
         host.heal()
     host.reject()
     assert "refused" in rack.ssh("box1", "true").stderr

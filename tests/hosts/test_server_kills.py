@@ -49,7 +49,7 @@ class Kills:
         self.site.up()
 
     def _order_a_stop(self) -> None:
-        sweep = {"command": DEAF, "grace": "0.3s"}
+        sweep = {"command": DEAF, "grace": "2s"}
         name = f"deaf {len(self.cancelled)}"  # the same file again would be the same campaign
         plan = {"campaign": name, "targets": ["box1", "box2"], "priority": 9, "sweeps": {"deaf": sweep}}
         (run,) = self.site.campaign(plan)
