@@ -53,11 +53,6 @@ def ours(claims: Mapping[str, Claimed], news: Sequence[News]) -> list[News]:
     return list({item.attempt: item for item in known}.values())
 
 
-def gather(world: World, claims: Mapping[str, Claimed], news: Sequence[News]) -> list[Fact]:
-    """Look into the files of the attempts that ended, those of which the news are ours. Raises Unavailable."""
-    return [fact_of(world, claims[item.attempt], item) for item in ours(claims, news)]
-
-
 def fact_of(world: World, claimed: Claimed, news: News) -> Fact:
     """News with the evidence of its files, if it is an end. Raises Unavailable when they cannot be looked at now."""
     if not isinstance(news.seen, Ended):

@@ -45,6 +45,15 @@ def boot_id() -> str:
 
 def read_stat(pid: int) -> Stat | None:
     """Return what the kernel says about pid, None when there is no such process."""
+    fields = stat_fields(pid, 20)
+    if fields is None:
+        return None
+    return Stat(pid, fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
+
+
+def stat_fields(pid: int, number: int) -> list[bytes] | None:
+    """Return the first fields of `/proc/PID/stat` from the state on, at least so many; None when there is no such
+    process."""
     try:
         descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
     except OSError:
@@ -56,10 +65,8 @@ def read_stat(pid: int) -> Stat | None:
     finally:
         os.close(descriptor)
     # The name in parentheses may hold blanks and parentheses of its own: count from the last one.
-    fields = data[data.rfind(b")") + 2 :].split(None, 20)
-    if len(fields) < 20:
-        return None
-    return Stat(pid, fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
+    fields = data[data.rfind(b")") + 2 :].split(None, number)
+    return fields if len(fields) >= number else None
 
 
 def alive(identity: Identity, current_boot: str) -> bool:

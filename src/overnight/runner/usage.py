@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import cgroup, moment, processes
+from .identity import stat_fields
 from .ledger import Entry
 from .protocol import Message
 
@@ -94,17 +95,7 @@ def _in_tree(entry: Entry, below: dict[int, list[int]]) -> list[int]:
 
 def _use_of(pid: int) -> tuple[float, int] | None:
     """Seconds of processor time and resident bytes of one process; None when it has ended."""
-    try:
-        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
-    except OSError:
-        return None
-    try:
-        data = os.read(descriptor, 1024)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-    fields = data[data.rfind(b")") + 2 :].split(None, 23)
-    if len(fields) < 23 or fields[0] in (b"Z", b"X"):
+    fields = stat_fields(pid, 23)
+    if fields is None or fields[0] in (b"Z", b"X"):
         return None
     return sum(map(int, fields[11:15])) / _TICKS, int(fields[21]) * _PAGE
