@@ -1,4 +1,3 @@
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -6,8 +5,9 @@ from typing import Any
 import pytest
 
 from tests.chaos.plane import HttpServer, Plane
+from tests.parts.figures import Figures
 
-FIGURES = pytest.StashKey[dict[str, Mapping[str, Any]]]()
+FIGURES = Figures("chaos")
 
 
 @pytest.fixture
@@ -36,18 +36,8 @@ def http_plane(tmp_path: Path) -> Iterator[Plane]:
 def record_chaos(request: pytest.FixtureRequest) -> Callable[[str, Mapping[str, Any]], None]:
     """Keep figures for the summary at the end and for `chaos.json` in pytest's cache."""
 
-    def keep(name: str, figures: Mapping[str, Any]) -> None:
-        kept = request.config.stash.setdefault(FIGURES, {})
-        kept[name] = figures
-        if cache := getattr(request.config, "cache", None):
-            Path(cache.mkdir("overnight"), "chaos.json").write_text(json.dumps(kept, indent=1), encoding="utf-8")
-
-    return keep
+    return FIGURES.keeper(request.config)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    figures = config.stash.get(FIGURES, {})
-    if figures:
-        terminalreporter.section("chaos")
-    for name, found in figures.items():
-        terminalreporter.line(f"{name}: " + ", ".join(f"{key} {value}" for key, value in found.items()))
+    FIGURES.tell(terminalreporter, config)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,9 +7,10 @@ from typing import Any
 import pytest
 
 from tests.hosts.site import Site
+from tests.parts.figures import Figures
 from tests.parts.hosts import Rack
 
-FIGURES = pytest.StashKey[dict[str, Mapping[str, Any]]]()
+FIGURES = Figures("hosts")
 
 
 @pytest.fixture
@@ -43,18 +43,8 @@ def site(tmp_path: Path, rack: Rack) -> Iterator[Site]:
 def record_hosts(request: pytest.FixtureRequest) -> Callable[[str, Mapping[str, Any]], None]:
     """Keep figures for the summary at the end and for `hosts.json` in pytest's cache."""
 
-    def keep(name: str, figures: Mapping[str, Any]) -> None:
-        kept = request.config.stash.setdefault(FIGURES, {})
-        kept[name] = figures
-        if cache := getattr(request.config, "cache", None):
-            Path(cache.mkdir("overnight"), "hosts.json").write_text(json.dumps(kept, indent=1), encoding="utf-8")
-
-    return keep
+    return FIGURES.keeper(request.config)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    figures = config.stash.get(FIGURES, {})
-    if figures:
-        terminalreporter.section("hosts")
-    for name, found in figures.items():
-        terminalreporter.line(f"{name}: " + ", ".join(f"{key} {value}" for key, value in found.items()))
+    FIGURES.tell(terminalreporter, config)
