@@ -93,3 +93,11 @@ def test_changes_below_a_working_folder_are_named_and_bounded(tmp_path: Path, co
 
 def test_names_are_shown_as_text_that_does_nothing() -> None:
     assert snapshot.shown("a\nb\x1b[2J\udcffé") == r"a\x0ab\x1b[2J\xffé"
+
+
+def test_a_link_has_no_content_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to("file")
+    assert snapshot.digest_of(tmp_path / "file", 1)
+    with pytest.raises(OSError, match="symbolic"):
+        snapshot.digest_of(tmp_path / "link", 1)
