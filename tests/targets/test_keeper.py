@@ -14,6 +14,7 @@ import pytest
 
 from overnight.domain.errors import Unavailable
 from overnight.targets import keeper as module
+from overnight.targets import local
 from overnight.targets.keeper import Keeper, Patience, Stream
 from overnight.targets.status import Unreached, Why
 from overnight.testing.clock import FakeClock
@@ -54,7 +55,7 @@ class Host:
 class Stage:
     """A keeper of a host, on a clock of the test's."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: Patience = PATIENCE) -> None:
         self.clock = FakeClock()
         self.host = Host()
         numbers = count(1)
@@ -65,7 +66,7 @@ class Stage:
             session=lambda floor: max(floor + 1, next(numbers)),
             heard=lambda _link, _message: None,
             changed=lambda: self.lost.release() and None,
-            patience=PATIENCE,
+            patience=patience,
         )
 
     def cut(self) -> None:
@@ -150,6 +151,14 @@ def test_a_flapping_connection_is_not_opened_all_the_time(stage: Stage) -> None:
     assert stage.host.tries == 2
     stage.clock.advance(1.1)
     assert stage.keeper.link().is_open
+
+
+def test_a_runner_of_this_machine_that_died_is_replaced_at_once_however_often() -> None:
+    stage = Stage(local.PATIENCE)
+    for number in range(1, 6):
+        assert stage.keeper.link().is_open
+        assert stage.host.tries == number
+        stage.cut()
 
 
 @pytest.mark.parametrize(

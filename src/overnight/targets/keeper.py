@@ -16,8 +16,6 @@ from overnight.targets.status import Status, Unreached, Why
 
 QUEUE_SECONDS = 10.0
 """Longest wait while somebody else opens the connection."""
-SHORT_LIFE = 10.0
-"""Seconds: a connection that ends sooner counts as one that failed, or a flapping one would be opened all the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +43,8 @@ class Patience:
     longest: float = 5.0
     share: float = 1.0
     """Of the time that it has been away: what came back is found again after a part of what it was missed."""
+    short_life: float = 10.0
+    """A connection that ends sooner counts as one that failed, or a flapping one would be opened all the time."""
 
     def pause(self, outage: float, luck: float) -> float:
         """Seconds until the next try; `luck` in 0..1 spreads them by a quarter to each side."""
@@ -190,7 +190,7 @@ class Keeper:
                 self._note_its_life()
 
     def _note_its_life(self) -> None:
-        if self._since - self._opened_at >= SHORT_LIFE:
+        if self._since - self._opened_at >= self._patience.short_life:
             self._failing_since = None
         elif self._failing_since is None:
             self._failing_since = self._since

@@ -17,6 +17,9 @@ from overnight.targets.runner_target import Offers, RunnerTarget
 
 START_SECONDS = 10.0
 """Longest wait for a runner that was just started to open its socket."""
+PATIENCE = Patience(short_life=0.0)
+"""A runner that died is replaced at once, however often: jobs wait for the next one. Only one that cannot even be
+greeted is left alone for a while."""
 POLL_SECONDS = 0.01
 """How often the socket of a runner that is being started is tried."""
 
@@ -34,7 +37,7 @@ def local_target(
     """A target that carries attempts out through the runner of this home; `folder` is the runner's own, in `locks` it
     locks devices."""
     way = WayHere(folder, clock, pause, locks)
-    return RunnerTarget(name, way, clock=clock, session=session, patience=Patience(), offers=offers)
+    return RunnerTarget(name, way, clock=clock, session=session, patience=PATIENCE, offers=offers)
 
 
 class WayHere:
