@@ -9,7 +9,7 @@ import pytest
 
 from tests.sim.campaign import report, simulate_on
 
-SCHEDULES = int(os.environ.get("OVERNIGHT_TEST_SCHEDULES", "2500"))
+SCHEDULES = int(os.environ.get("OVERNIGHT_TEST_SCHEDULES", "3500"))
 FIRST_SEED = int(os.environ.get("OVERNIGHT_TEST_SEED", "0"))
 """Where the seeds begin: the same ones every time, unless a soak test asks for others."""
 PROCESSES = 2
